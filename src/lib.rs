@@ -1,0 +1,3 @@
+//! thirdleaf, the third leaf of the rack.
+
+pub mod time;

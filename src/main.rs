@@ -1,0 +1,3 @@
+//! The command `thirdleaf`.
+
+fn main() {}

@@ -1,0 +1,120 @@
+//! One clock for the whole house.
+//!
+//! Pure rooms take the time as an argument and never ask for it. A [`Timestamp`] is both: it can be
+//! printed as the wall time at which something happened, and two of them can be subtracted, because
+//! the [`Clock`] reads the wall once, at start, and the monotonic clock ever after.
+
+use std::fmt;
+use std::time::{Duration, Instant, SystemTime};
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+
+/// Microseconds since the Unix epoch, as a [`Clock`] counts them: never backwards.
+///
+/// Prints and serialises as RFC 3339 in UTC with milliseconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Timestamp(u64);
+
+impl Timestamp {
+    /// The given number of microseconds after the Unix epoch.
+    pub const fn from_micros(micros: u64) -> Self {
+        Self(micros)
+    }
+
+    /// Microseconds since the Unix epoch.
+    pub const fn as_micros(self) -> u64 {
+        self.0
+    }
+
+    /// Whole seconds since the Unix epoch.
+    pub const fn as_secs(self) -> u64 {
+        self.0 / 1_000_000
+    }
+
+    /// Seconds since the Unix epoch, as Prometheus writes times.
+    #[expect(clippy::cast_precision_loss, reason = "2^53 microseconds are 285 years")]
+    pub fn as_secs_f64(self) -> f64 {
+        self.0 as f64 / 1e6
+    }
+
+    /// The time that passed from `earlier` to this one; zero if `earlier` is later.
+    pub const fn since(self, earlier: Self) -> Duration {
+        Duration::from_micros(self.0.saturating_sub(earlier.0))
+    }
+
+    /// This time and `duration` more.
+    #[must_use]
+    pub fn after(self, duration: Duration) -> Self {
+        Self(self.0.saturating_add(u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)))
+    }
+}
+
+impl fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let at = SystemTime::UNIX_EPOCH + Duration::from_micros(self.0);
+        humantime::format_rfc3339_millis(at).fmt(f)
+    }
+}
+
+impl Serialize for Timestamp {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Timestamp {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let at = humantime::parse_rfc3339(&text).map_err(de::Error::custom)?;
+        let elapsed = at.duration_since(SystemTime::UNIX_EPOCH).map_err(de::Error::custom)?;
+        Ok(Self::from_micros(0).after(elapsed))
+    }
+}
+
+/// Reads the time for the rooms that do IO.
+#[derive(Clone, Copy, Debug)]
+pub struct Clock {
+    wall: Timestamp,
+    monotonic: Instant,
+}
+
+impl Clock {
+    /// A clock set by the machine's wall clock, this once.
+    #[expect(clippy::disallowed_methods, reason = "the one place that asks the machine for the time")]
+    pub fn start() -> Self {
+        let wall = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        Self { wall: Timestamp(0).after(wall), monotonic: tokio::time::Instant::now().into_std() }
+    }
+
+    /// The time now.
+    #[expect(clippy::disallowed_methods, reason = "the one place that asks the machine for the time")]
+    pub fn now(&self) -> Timestamp {
+        self.wall.after(tokio::time::Instant::now().into_std().saturating_duration_since(self.monotonic))
+    }
+
+    /// The instant at which this clock will show `at`, for the runtime's timers.
+    pub fn instant(&self, at: Timestamp) -> Instant {
+        self.monotonic + at.since(self.wall)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn prints_and_reads_rfc_3339_in_utc() {
+        let at = Timestamp::from_micros(1_763_760_000_123_456);
+        assert_eq!(at.to_string(), "2025-11-21T21:20:00.123Z");
+        let read: Timestamp = serde_json::from_str("\"2025-11-21T21:20:00.123Z\"").unwrap();
+        assert_eq!(read.as_micros(), 1_763_760_000_123_000);
+    }
+
+    #[test]
+    fn never_runs_backwards() {
+        let (early, late) = (Timestamp::from_micros(5), Timestamp::from_micros(9));
+        assert_eq!(early.since(late), Duration::ZERO);
+        assert_eq!(late.since(early), Duration::from_micros(4));
+        assert_eq!(late.after(Duration::MAX).as_micros(), u64::MAX);
+    }
+}
