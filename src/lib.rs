@@ -1,3 +1,4 @@
 //! thirdleaf, the third leaf of the rack.
 
+pub mod config;
 pub mod time;

@@ -1,0 +1,32 @@
+//! What a configuration may read beside its own text.
+
+use std::fs;
+use std::io;
+use std::path::Path;
+
+/// Where the files and environment variables that a configuration names come from.
+pub trait Environment {
+    /// The text of the file at `path`.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be read, or is not UTF-8.
+    fn file(&self, path: &Path) -> io::Result<String>;
+
+    /// The environment variable `name`, if it is set.
+    fn variable(&self, name: &str) -> Option<String>;
+}
+
+/// The machine that we run on.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Machine;
+
+impl Environment for Machine {
+    fn file(&self, path: &Path) -> io::Result<String> {
+        fs::read_to_string(path)
+    }
+
+    fn variable(&self, name: &str) -> Option<String> {
+        std::env::var(name).ok()
+    }
+}

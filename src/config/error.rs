@@ -1,0 +1,225 @@
+//! What is wrong with a file, shown at its place.
+
+use std::fmt;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use super::table::Place;
+
+/// Everything that is wrong with a file, in the file's order; displays as carets under the places.
+///
+/// Values of keys that look as if they held a secret are never shown.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Errors {
+    file: PathBuf,
+    text: String,
+    hidden: Vec<Range<usize>>,
+    found: Vec<Error>,
+}
+
+/// One thing that is wrong.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Error {
+    span: Option<Range<usize>>,
+    path: String,
+    message: String,
+    help: Option<String>,
+}
+
+impl Errors {
+    pub(super) fn new(file: &Path, text: &str, mut errors: Vec<Error>) -> Self {
+        errors.sort_by_key(|error| error.span.as_ref().map_or(0, |span| span.start));
+        Self { file: file.to_owned(), text: text.to_owned(), hidden: secrets(text), found: errors }
+    }
+
+    /// The errors, in the file's order.
+    pub fn iter(&self) -> impl Iterator<Item = &Error> {
+        self.found.iter()
+    }
+
+    /// Line and column of an error of this file, both from 1.
+    pub fn position(&self, error: &Error) -> Option<(usize, usize)> {
+        let start = error.span.as_ref()?.start;
+        let before = self.text.get(..start)?;
+        let line = before.matches('\n').count() + 1;
+        let column = before.chars().rev().take_while(|char| *char != '\n').count() + 1;
+        Some((line, column))
+    }
+
+    /// The text in `range` as it may be shown.
+    fn shown(&self, range: Range<usize>) -> String {
+        let mut shown = String::new();
+        let mut at = range.start;
+        for hidden in &self.hidden {
+            if hidden.end <= at || range.end <= hidden.start {
+                continue;
+            }
+            shown.push_str(self.text.get(at..hidden.start).unwrap_or_default());
+            shown.push_str("********");
+            at = hidden.end;
+        }
+        shown.push_str(self.text.get(at..range.end).unwrap_or_default());
+        shown.replace(|char: char| char.is_control() && char != '\t', "\u{fffd}")
+    }
+
+    fn render(&self, error: &Error, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "error: {}", error.message)?;
+        let mut gutter = 0;
+        if let (Some(span), Some((line, column))) = (&error.span, self.position(error)) {
+            let number = line.to_string();
+            gutter = number.len();
+            let start =
+                self.text.get(..span.start).and_then(|before| before.rfind('\n')).map_or(0, |at| at + 1);
+            let rest = self.text.get(start..).unwrap_or_default();
+            let end = start + rest.lines().next().unwrap_or_default().trim_end().len();
+            let indent: String = self.shown(start..span.start).chars().map(blank).collect();
+            let width = self.shown(span.start..span.end.min(end.max(span.start))).chars().count().max(1);
+            write!(f, "\n{:gutter$}--> {}:{line}:{column}", "", self.file.display())?;
+            write!(f, "\n{:gutter$} |\n{number} | {}", "", self.shown(start..end))?;
+            write!(f, "\n{:gutter$} | {indent}{}", "", "^".repeat(width))?;
+        }
+        if let Some(help) = &error.help {
+            write!(f, "\n{:gutter$} = help: {help}", "")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Errors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, error) in self.found.iter().enumerate() {
+            if index > 0 {
+                f.write_str("\n\n")?;
+            }
+            self.render(error, f)?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Errors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl std::error::Error for Errors {}
+
+impl Error {
+    /// An error of the file as a whole.
+    pub(super) fn plain(message: impl Into<String>) -> Self {
+        Self { span: None, path: String::new(), message: message.into(), help: None }
+    }
+
+    pub(super) fn at(place: &Place, message: impl Into<String>) -> Self {
+        Self { span: Some(place.span.clone()), path: place.path.clone(), message: message.into(), help: None }
+    }
+
+    pub(super) fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+
+    /// The key it is about: `neighbors[0].range`; empty for the file as a whole.
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// What is wrong.
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// What to do about it.
+    pub fn advice(&self) -> Option<&str> {
+        self.help.as_deref()
+    }
+}
+
+/// A tab stays a tab, so that the caret stands below its place.
+const fn blank(char: char) -> char {
+    if char == '\t' { '\t' } else { ' ' }
+}
+
+/// Where `text` holds values of keys that look as if they held a secret. Works on the bare text, because
+/// the line that does not parse may be the one with the secret.
+fn secrets(text: &str) -> Vec<Range<usize>> {
+    let mut found = Vec::new();
+    let mut at = 0;
+    while let Some((word, end)) = next_word(text, at) {
+        at = end;
+        if !looks_secret(word) {
+            continue;
+        }
+        if let Some(value) = value_after(text, end) {
+            at = value.end;
+            found.push(value);
+        }
+    }
+    found
+}
+
+fn next_word(text: &str, from: usize) -> Option<(&str, usize)> {
+    let of_word = |char: char| char.is_alphanumeric() || char == '_' || char == '-';
+    let start = from + text.get(from..)?.find(of_word)?;
+    let rest = text.get(start..)?;
+    let word = rest.get(..rest.find(|char| !of_word(char)).unwrap_or(rest.len()))?;
+    Some((word, start + word.len()))
+}
+
+fn looks_secret(word: &str) -> bool {
+    let word = word.to_lowercase();
+    if word.ends_with("_file") || word.ends_with("_env") {
+        return false;
+    }
+    let alike = |secret: &str| strsim::normalized_damerau_levenshtein(&word, secret) >= 0.7;
+    ["pass", "key", "psk", "auth"].contains(&word.as_str())
+        || ["passw", "secret", "token", "md5"].iter().any(|part| word.contains(part))
+        || ["password", "secret", "token"].into_iter().any(alike)
+}
+
+/// The value behind a key that ends at `from`, if a value follows: to the end of its string, or of the line.
+fn value_after(text: &str, from: usize) -> Option<Range<usize>> {
+    let rest = text.get(from..)?;
+    let rest = rest.strip_prefix(['"', '\'']).unwrap_or(rest);
+    let value = rest.trim_start_matches([' ', '\t']);
+    let value = match value.strip_prefix(['=', ':']) {
+        Some(value) => value.trim_start_matches([' ', '\t']),
+        None if value.len() < rest.len() && value.starts_with(['"', '\'']) => value,
+        None => return None,
+    };
+    let start = text.len() - value.len();
+    let line = |from: usize| from + value.get(from..).map_or(0, |rest| rest.find('\n').unwrap_or(rest.len()));
+    let quote = ["\"\"\"", "'''", "\"", "'"].into_iter().find(|quote| value.starts_with(quote));
+    let length = match quote.map(|quote| (quote, closing(value, quote))) {
+        Some((_, Some(end))) if followed_well(value, end) => end,
+        Some((_, Some(end))) => line(end),
+        Some((quote, None)) if quote.len() == 3 => value.len(),
+        _ => line(0),
+    };
+    Some(start..start + length)
+}
+
+/// Whether what stands behind a string belongs to the table around it, not to a mistyped secret.
+fn followed_well(value: &str, end: usize) -> bool {
+    let rest = value.get(end..).unwrap_or_default().trim_start_matches([' ', '\t', '\r']);
+    rest.is_empty() || rest.starts_with(['\n', ',', '}', ']'])
+}
+
+/// Where the string that `value` starts with ends, its closing `quote` included.
+fn closing(value: &str, quote: &str) -> Option<usize> {
+    let mut at = quote.len();
+    loop {
+        let rest = value.get(at..)?;
+        let next = rest.chars().next()?;
+        if rest.starts_with(quote) {
+            return Some(at + quote.len());
+        } else if next == '\\' && quote.starts_with('"') {
+            at += 1 + rest.chars().nth(1)?.len_utf8();
+        } else if next == '\n' && quote.len() == 1 {
+            return None;
+        } else {
+            at += next.len_utf8();
+        }
+    }
+}

@@ -1,0 +1,187 @@
+//! From the text to the model, a section at a time, top-down; each section is checked against those
+//! before it.
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ipnet::IpNet;
+use toml::de::DeTable;
+
+use super::environment::Environment;
+use super::error::Error;
+use super::model::{Config, Findings, Global, Http, Log, LogFormat, LogLevel, Metrics, PerPeer};
+use super::table::{Place, Reporter, Section, Value, suggestion};
+
+mod leaf;
+mod neighbors;
+mod node;
+mod policy;
+mod secret;
+
+use leaf::Listeners;
+use secret::Secrets;
+
+const WEEK: Duration = Duration::from_hours(7 * 24);
+
+/// The kinds of findings that `findings.open_after` may name.
+const FINDINGS: [&str; 13] = [
+    "rogue_route",
+    "duplicate_pod_block",
+    "duplicate_node_subnet",
+    "duplicate_pod_host",
+    "missing_service_cidr",
+    "missing_node_subnet",
+    "leaf_disagreement",
+    "peer_down",
+    "rack_down",
+    "peer_flapping",
+    "stale_routes",
+    "prefix_limit",
+    "malformed_updates",
+];
+
+/// Reads the whole file; `directory` is where its relative paths start.
+pub(super) fn config(
+    text: &str,
+    directory: &Path,
+    environment: &dyn Environment,
+) -> Result<Config, Vec<Error>> {
+    let entries = match DeTable::parse(text) {
+        Ok(entries) => entries.into_inner(),
+        Err(error) => return Err(vec![syntax(text, &error)]),
+    };
+    let reporter = Reporter::new(text);
+    let config = root(Section::root(&reporter, entries), &Secrets { directory, environment });
+    let errors = reporter.into_errors();
+    if errors.is_empty() { Ok(config) } else { Err(errors) }
+}
+
+fn syntax(text: &str, error: &toml::de::Error) -> Error {
+    let span = error.span().unwrap_or(0..0);
+    let place = Place { span: span.start.min(text.len())..span.end.min(text.len()), path: String::new() };
+    Error::at(&place, error.message().trim().replace('\n', ", ").replace(", expected nothing", ""))
+}
+
+fn root(mut root: Section<'_, '_>, secrets: &Secrets<'_>) -> Config {
+    version(&mut root);
+    let mut listeners = Listeners::default();
+    let global = global(root.section("global"), secrets.directory);
+    let http = http(root.section("http"), secrets, &mut listeners);
+    let leaves = leaf::leaves(&mut root, &mut listeners);
+    let neighbors = neighbors::neighbors(&mut root, &leaves, secrets);
+    let nodes = node::nodes(&mut root, &neighbors);
+    let policy = policy::policy(root.section("policy"), &leaves, &neighbors, &nodes);
+    let findings = findings(root.section("findings"));
+    let metrics = metrics(root.section("metrics"));
+    Config { global, http, leaves, neighbors: neighbors.read, nodes, policy, findings, metrics }
+}
+
+fn version(root: &mut Section<'_, '_>) {
+    match root.take("version") {
+        Some(version) => {
+            if version.number(0..=u32::MAX).is_some_and(|version| version != 1) {
+                version.fail_with("this version of the file is not supported", "write version = 1");
+            }
+        }
+        None => root.reporter().report(Error::plain("`version` is missing").help("begin with version = 1")),
+    }
+}
+
+fn global(mut section: Section<'_, '_>, directory: &Path) -> Global {
+    let name = section.read("name", name).map(|name| name.to_string());
+    let state_dir = section.read("state_dir", |value| value.text().map(|path| directory.join(path)));
+    let mut log = section.section("log");
+    let formats = [("text", LogFormat::Text), ("json", LogFormat::Json)];
+    let levels = [
+        ("error", LogLevel::Error),
+        ("warn", LogLevel::Warn),
+        ("info", LogLevel::Info),
+        ("debug", LogLevel::Debug),
+        ("trace", LogLevel::Trace),
+    ];
+    let format = log.read("format", |value| value.choice(&formats)).unwrap_or_default();
+    let level = log.read("level", |value| value.choice(&levels)).unwrap_or_default();
+    Global { name, state_dir, log: Log { format, level } }
+}
+
+fn http(mut section: Section<'_, '_>, secrets: &Secrets<'_>, listeners: &mut Listeners) -> Http {
+    let listen = match section.take("listen") {
+        Some(value) => listeners.claim(value, "[http]"),
+        None => listeners.claim_default(SocketAddr::from(([127, 0, 0, 1], 9179)), "[http]"),
+    };
+    let token = secrets.token(&mut section);
+    Http { listen, token }
+}
+
+fn findings(mut section: Section<'_, '_>) -> Findings {
+    let mut open_after = Vec::new();
+    for (kind, place, value) in section.section("open_after").entries() {
+        let duration = value.duration();
+        if !FINDINGS.contains(&kind.as_str()) {
+            let message = format!("unknown kind of finding `{}`", kind.escape_debug());
+            let help = suggestion(&kind, FINDINGS.into_iter(), "the kinds are");
+            section.reporter().report(Error::at(&place, message).help(help));
+        }
+        open_after.extend(duration.map(|duration| (kind, duration)));
+    }
+    let forget_after = section.read("forget_after", Value::duration).unwrap_or(WEEK);
+    Findings { open_after, forget_after }
+}
+
+fn metrics(mut section: Section<'_, '_>) -> Metrics {
+    let choices = [("all", PerPeer::All), ("problem", PerPeer::Problem), ("off", PerPeer::Off)];
+    let per_peer = section.read("per_peer", |value| value.choice(&choices)).unwrap_or_default();
+    let rogue_routes_max = section.read("rogue_routes_max", |value| value.number(0..=100_000)).unwrap_or(100);
+    Metrics { per_peer, rogue_routes_max }
+}
+
+/// A name that people give: shown in labels and lines, so it must be visible and on one line.
+fn name(value: &Value<'_, '_>) -> Option<Arc<str>> {
+    let text = value.text()?;
+    if text.is_empty() {
+        value.fail("a name must not be empty");
+    } else if text.trim() != text || text.contains(char::is_control) {
+        value.fail("a name must not begin or end with a space, nor hold control characters");
+    } else {
+        return Some(text.into());
+    }
+    None
+}
+
+/// An AS number that a speaker may have.
+fn asn(value: &Value<'_, '_>) -> Option<u32> {
+    let asn = value.number(0..=u32::MAX)?;
+    match unusable(asn) {
+        Some(reason) => {
+            value.fail(format!("AS {asn} {reason}"));
+            None
+        }
+        None => Some(asn),
+    }
+}
+
+/// Why no speaker may have this AS, if so.
+const fn unusable(asn: u32) -> Option<&'static str> {
+    match asn {
+        0 => Some("is reserved (RFC 7607)"),
+        23456 => Some("is AS_TRANS, which stands for other ASes (RFC 6793)"),
+        _ => None,
+    }
+}
+
+/// A prefix without host bits.
+fn prefix(value: &Value<'_, '_>) -> Option<IpNet> {
+    let text = value.text()?;
+    if let Ok(address) = text.parse::<IpAddr>() {
+        value.fail_with("a prefix needs a length", format!("write \"{}\"", IpNet::from(address)));
+        return None;
+    }
+    let prefix: IpNet = value.parse("a prefix", "\"10.0.0.0/8\" or \"fd00::/8\"")?;
+    if prefix != prefix.trunc() {
+        value.fail_with(format!("`{prefix}` has host bits set"), format!("write \"{}\"", prefix.trunc()));
+        return None;
+    }
+    Some(prefix)
+}

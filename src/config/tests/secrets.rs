@@ -1,0 +1,128 @@
+//! Secrets come from files and variables, and never leave.
+
+use super::{Fake, Secret, and, read_in, with};
+
+const PEER_AS: &str = "peer_as = [\"65102-65199\"]";
+const SECRET: &str = "hunter2";
+
+#[test]
+fn come_from_files_and_variables_trimmed() {
+    let text = with(PEER_AS, &format!("{PEER_AS}\npassword_file = \"secrets/rack1\""));
+    let text = format!("{text}\n[http]\ntoken_env = \"TOKEN\"\n");
+    let environment = Fake::default()
+        .file("/etc/thirdleaf/secrets/rack1", "two words \r\n\n")
+        .variable("TOKEN", " sesame\n");
+    let config = read_in(&text, &environment).unwrap();
+    assert_eq!(config.neighbors[0].password, Some(Secret::new("two words")));
+    assert_eq!(config.http.token, Some(Secret::new("sesame")));
+}
+
+#[test]
+fn are_never_shown() {
+    let text = with(PEER_AS, &format!("{PEER_AS}\npassword_env = \"KEY\""));
+    let text = format!("{text}\n[http]\ntoken_env = \"KEY\"\n");
+    let config = read_in(&text, &Fake::default().variable("KEY", SECRET)).unwrap();
+    let shown = [format!("{config:?} {config:#?}"), serde_json::to_string(&config).unwrap()];
+    for shown in shown {
+        assert!(shown.contains("********") && !shown.contains(SECRET), "{shown}");
+    }
+}
+
+/// The single error of the key with the secret.
+fn refused(key: &str, environment: &Fake) -> String {
+    let errors = read_in(&with(PEER_AS, &format!("{PEER_AS}\n{key}")), environment).unwrap_err();
+    assert_eq!(errors.iter().count(), 1, "{errors}");
+    let error = errors.iter().next().unwrap();
+    let help = error.advice().map(|help| format!(" ({help})")).unwrap_or_default();
+    format!("{}{help}", error.message())
+}
+
+#[test]
+fn wrong_ones_are_told() {
+    let long = Fake::default()
+        .file("/long", "é".repeat(40) + "x")
+        .file("/right", "é".repeat(40))
+        .file("/empty", " \n");
+    let cases = [
+        ("password_file = \"/long\"", "a TCP-MD5 key has at most 80 octets, this one has 81"),
+        ("password_file = \"/empty\"", "the secret is empty"),
+        ("password_file = \"none\"", "cannot read /etc/thirdleaf/none: entity not found"),
+        ("password_env = \"NONE\"", "the environment variable `NONE` is not set"),
+        ("password_file = 5", "expected a string, found a number"),
+        (
+            "password_env = \"NONE\"\npassword_file = \"/right\"",
+            "`password_file` and `password_env` exclude each other",
+        ),
+        (
+            "password = \"hunter2\"",
+            "`password`: a secret must not stand in this file \
+             (put it into a file and name that in `password_file`, or a variable in `password_env`)",
+        ),
+        (
+            "token = \"hunter2\"",
+            "`token`: a secret must not stand in this file \
+             (put it into a file and name that in `password_file`, or a variable in `password_env`)",
+        ),
+        ("pasword = \"hunter2\"", "unknown key `pasword` in `neighbors[0]` (did you mean `password_file`?)"),
+    ];
+    for (key, expected) in cases {
+        assert_eq!(refused(key, &long), expected, "{key}");
+    }
+    let right = with(PEER_AS, &format!("{PEER_AS}\npassword_file = \"/right\""));
+    assert!(read_in(&right, &long).is_ok());
+    let token = read_in(&and("[http]\ntoken_env = \"T\""), &Fake::default().variable("T", "two words"));
+    assert!(token.unwrap_err().to_string().contains("one word of printable ASCII"));
+}
+
+/// Secrets in the file are refused, and the refusal does not show them, whatever else is wrong.
+#[test]
+fn inline_ones_are_not_shown_in_errors() {
+    let lines = [
+        "password = \"hunter2\"",
+        "password = 'hunter2'",
+        "password=\"a \\\" hunter2\"",
+        "\"password\" = \"hunter2\"",
+        "'password' = \"hunter2\", x = 1",
+        "password = \"\"\"hunter2\"\"\"",
+        "password = \"\"\"\nhunter2\nhunter2",
+        "password = '''\nhunter2\n''' hunter",
+        "password = \"hunter2",
+        "password = hunter2",
+        "password = hunter2 hunter2",
+        "password: hunter2",
+        "password \"hunter2\";",
+        "password = \"hunter2\" # hunter2",
+        "password = { key = \"hunter2\" }",
+        "password = [\"hunter2\"]",
+        "pasword = \"hunter2\"",
+        "Password = \"hunter2\"",
+        "md5_key = \"hunter2\"",
+        "auth = { token = \"hunter2\", x = 1 }",
+        "limits = { token = \"hunter2\", x = 1 }",
+        "password_flie = \"hunter2\"",
+        "# password = \"hunter2\"\npassword = \"hunter2\" \"hunter2\"",
+        "password_file.token = \"hunter2\"",
+        "password_env = [\"x\"]\nsecret = \"hunter2\"",
+    ];
+    for line in lines {
+        for text in [with(PEER_AS, &format!("{PEER_AS}\n{line}")), and(&format!("[http]\n{line}"))] {
+            let errors = read_in(&text, &Fake::default()).expect_err(line);
+            for shown in [errors.to_string(), format!("{errors:?} {errors:#?}")] {
+                assert!(!shown.contains(SECRET), "{line}\n{shown}");
+            }
+            let parts = format!("{:?}", errors.iter().collect::<Vec<_>>());
+            assert!(!parts.contains(SECRET), "{line}\n{parts}");
+        }
+    }
+}
+
+#[test]
+fn a_caret_behind_a_hidden_value_stands_below_its_place() {
+    let text = with(PEER_AS, &format!("{PEER_AS}\nlimits = {{ token = \"hunter2\", prefix = 1 }}"));
+    let errors = read_in(&text, &Fake::default()).unwrap_err().to_string();
+    let expected = "
+12 | limits = { token = ********, prefix = 1 }
+   |                              ^^^^^^
+   = help: did you mean `prefixes`?";
+    assert!(errors.contains(expected), "{errors}");
+}
