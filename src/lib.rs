@@ -1,4 +1,5 @@
 //! thirdleaf, the third leaf of the rack.
 
+pub mod bgp;
 pub mod config;
 pub mod time;

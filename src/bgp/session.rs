@@ -1,0 +1,410 @@
+//! One connection from TCP-up to its end: the state machine of RFC 4271, section 8, without IO.
+//!
+//! The shell feeds it octets ([`receive`](Session::receive)), time ([`timeout`](Session::timeout)) and
+//! orders, and after each of these sends what [`outgoing`](Session::outgoing) holds, looks at
+//! [`state`](Session::state) and waits no longer than [`next_timeout`](Session::next_timeout) says.
+//! Connect, Active and Idle are the dialler's.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::{Buf, BytesMut};
+
+use super::header::{self, Frame, MessageType};
+use super::refresh::{RouteRefresh, Subtype};
+use super::timers::{Timer, Timers};
+use super::{Batch, Error, Families, Negotiated, Notification, Open, Outgoing, Update};
+use crate::time::Timestamp;
+
+pub use super::ending::{Ending, Loss, Stop};
+pub use super::offer::Offer;
+
+/// How long a connection may stay silent before its OPEN.
+pub const OPEN_TIME: Duration = Duration::from_secs(10);
+/// The least time that a peer may refuse to read (RFC 9687, 6).
+const SEND_HOLD_TIME: Duration = Duration::from_mins(8);
+/// To a peer that does not read, no more than this is left waiting.
+const UNSENT: usize = 1024;
+/// Where the header has the message's type.
+const TYPE: usize = 18;
+
+/// Where a connection is.
+#[derive(Debug)]
+pub enum State {
+    /// Our OPEN is out, the peer's is awaited.
+    OpenSent,
+    /// A valid OPEN came: collision detection decides by [`Session::admit`] or [`Session::stop`].
+    Opened(Box<Agreed>),
+    /// The peer's KEEPALIVE is awaited.
+    OpenConfirm(Box<Agreed>),
+    /// Routes flow.
+    Established(Arc<Negotiated>),
+    /// Nothing flows any more, once what is outgoing is out.
+    Ended {
+        /// Why.
+        ending: Box<Ending>,
+        /// What becomes of the routes, if there are any.
+        loss: Loss,
+    },
+}
+
+/// What the OPENs say, before the session is Established.
+#[derive(Debug)]
+pub struct Agreed {
+    /// The terms.
+    pub negotiated: Negotiated,
+    /// The peer's capabilities as shown to people, in the OPEN's order.
+    pub capabilities: Vec<String>,
+}
+
+/// What one run of octets taught.
+#[derive(Debug, Default)]
+pub struct Heard {
+    /// Routes, in their order.
+    pub batch: Batch,
+    /// Messages by [`MessageType`].
+    pub messages: [u32; MessageType::ALL.len()],
+    /// Octets of these messages.
+    pub octets: usize,
+    /// UPDATEs of which an attribute was discarded (RFC 7606).
+    pub discarded: u32,
+    /// UPDATEs that were treated as withdrawals (RFC 7606).
+    pub withdrawn: u32,
+    /// What was wrong with some of them, for people.
+    pub faults: Vec<String>,
+}
+
+impl Heard {
+    /// Faults of one read that are spelled out.
+    const FAULTS: usize = 4;
+
+    fn count(&mut self, frame: &Frame<'_>) {
+        if let Some(count) = self.messages.get_mut(frame.kind as usize) {
+            *count = count.saturating_add(1);
+        }
+        self.octets = self.octets.saturating_add(frame.octets.len());
+    }
+
+    #[cold]
+    fn fault(&mut self, update: &Update<'_>) {
+        let count = if update.faults().withdraw() { &mut self.withdrawn } else { &mut self.discarded };
+        *count = count.saturating_add(1);
+        if self.faults.len() < Self::FAULTS {
+            self.faults.push(update.faults().to_string());
+        }
+    }
+}
+
+/// One connection.
+#[derive(Debug)]
+pub struct Session {
+    offer: Arc<Offer>,
+    state: State,
+    timers: Timers,
+    outgoing: BytesMut,
+    sent: [u32; MessageType::ALL.len()],
+}
+
+impl Session {
+    /// A connection that came up `now`: our OPEN goes out at once.
+    pub fn new(offer: Arc<Offer>, now: Timestamp) -> Self {
+        let mut session = Self {
+            state: State::OpenSent,
+            timers: Timers::default(),
+            outgoing: BytesMut::new(),
+            sent: [0; MessageType::ALL.len()],
+            offer,
+        };
+        session.send(&Outgoing::Open(session.offer.open()), now);
+        session.timers.set(Timer::Open, now.after(OPEN_TIME));
+        session
+    }
+
+    /// Where the connection is.
+    pub const fn state(&self) -> &State {
+        &self.state
+    }
+
+    /// Takes the complete messages at the start of `buffer` and says how many octets they had.
+    ///
+    /// Stops where a decision is due ([`State::Opened`]), where the session has just become Established,
+    /// and at the end; call again after the first two.
+    pub fn receive(&mut self, buffer: &[u8], heard: &mut Heard, now: Timestamp) -> usize {
+        let mut rest = buffer;
+        let confirming = matches!(self.state, State::OpenConfirm(_));
+        loop {
+            match self.state {
+                State::Opened(_) | State::Ended { .. } => break,
+                State::Established(_) if confirming => break,
+                State::OpenSent | State::OpenConfirm(_) | State::Established(_) => {}
+            }
+            // RFC 8654: OPEN and what precedes it is never long.
+            match header::frame(rest, !matches!(self.state, State::OpenSent)) {
+                Ok(Some(frame)) => {
+                    rest = rest.get(frame.octets.len()..).unwrap_or_default();
+                    heard.count(&frame);
+                    self.message(&frame, heard, now);
+                }
+                Ok(None) => break,
+                // RFC 4271, 6.4: no NOTIFICATION is answered with another.
+                Err(error) if rest.get(TYPE) == Some(&MessageType::Notification.code()) => {
+                    self.end(Ending::Lost(Some(format!("malformed NOTIFICATION: {error}"))), now);
+                }
+                Err(error) => self.fail(&error, now),
+            }
+        }
+        buffer.len().saturating_sub(rest.len())
+    }
+
+    /// Lets the session proceed whose OPEN was valid.
+    pub fn admit(&mut self, now: Timestamp) {
+        match std::mem::replace(&mut self.state, State::OpenSent) {
+            State::Opened(agreed) => {
+                self.timers.stop(Timer::Open);
+                self.send(&Outgoing::Keepalive, now);
+                // Without a hold time too, OpenConfirm is not for ever.
+                let hold_time = agreed.negotiated.hold_time;
+                self.hold(if hold_time.is_zero() { OPEN_TIME } else { hold_time }, now);
+                self.keep_alive(agreed.negotiated.keepalive_time, now);
+                self.state = State::OpenConfirm(agreed);
+            }
+            other => self.state = other,
+        }
+    }
+
+    /// Ends the session on our side.
+    pub fn stop(&mut self, stop: Stop, now: Timestamp) {
+        self.end(Ending::Stopped(stop), now);
+    }
+
+    /// The connection is gone; `error` if it was not closed in good order.
+    pub fn lost(&mut self, error: Option<String>, now: Timestamp) {
+        self.end(Ending::Lost(error), now);
+    }
+
+    /// Asks for the routes of `families` again, where the peer offered to send them.
+    pub fn refresh(&mut self, families: Families, now: Timestamp) {
+        if let State::Established(negotiated) = &self.state
+            && negotiated.route_refresh
+            && self.outgoing.len() < UNSENT
+        {
+            for family in families.intersection(negotiated.families).iter() {
+                self.send(&Outgoing::RouteRefresh(family), now);
+            }
+        }
+    }
+
+    /// When to call [`timeout`](Self::timeout) at the latest.
+    pub fn next_timeout(&self) -> Option<Timestamp> {
+        self.timers.next()
+    }
+
+    /// Whether [`timeout`](Self::timeout) would end the session because the peer is silent: what the
+    /// connection holds unread must be given to [`receive`](Self::receive) before.
+    pub fn is_overdue(&self, now: Timestamp) -> bool {
+        self.timers.expired(Timer::Hold, now) || self.timers.expired(Timer::Open, now)
+    }
+
+    /// Does what is due at `now`.
+    pub fn timeout(&mut self, now: Timestamp) {
+        if self.timers.expired(Timer::Open, now) {
+            self.end(Ending::OpenTimeout, now);
+        } else if self.timers.expired(Timer::Hold, now) {
+            self.end(Ending::HoldExpired, now);
+        } else if self.timers.expired(Timer::SendHold, now) {
+            self.end(Ending::SendHoldExpired, now);
+        } else if self.timers.expired(Timer::Keepalive, now) {
+            // To a peer that does not read, one KEEPALIVE under way is enough.
+            if self.outgoing.is_empty() {
+                self.send(&Outgoing::Keepalive, now);
+            }
+            if let Some(negotiated) = self.negotiated() {
+                self.keep_alive(negotiated.keepalive_time, now);
+            }
+        }
+    }
+
+    /// Stops the hold timer while we do not read.
+    pub fn suspend(&mut self) {
+        self.timers.stop(Timer::Hold);
+    }
+
+    /// We read again: the peer has its whole hold time.
+    pub fn resume(&mut self, now: Timestamp) {
+        if let Some(negotiated) = self.negotiated() {
+            self.hold(negotiated.hold_time, now);
+        }
+    }
+
+    /// What is to be sent.
+    pub fn outgoing(&self) -> &[u8] {
+        &self.outgoing
+    }
+
+    /// `count` octets of [`outgoing`](Self::outgoing) were sent.
+    pub fn sent(&mut self, count: usize, now: Timestamp) {
+        self.outgoing.advance(count.min(self.outgoing.len()));
+        if self.outgoing.is_empty() {
+            self.timers.stop(Timer::SendHold);
+        } else if count > 0 {
+            self.timers.set(Timer::SendHold, now.after(self.send_hold_time()));
+        }
+    }
+
+    /// Messages sent by [`MessageType`] since the last call.
+    pub fn take_sent(&mut self) -> [u32; MessageType::ALL.len()] {
+        std::mem::take(&mut self.sent)
+    }
+
+    #[inline]
+    fn message(&mut self, frame: &Frame<'_>, heard: &mut Heard, now: Timestamp) {
+        match (&self.state, frame.kind) {
+            (State::Established(negotiated), MessageType::Update) => {
+                match Update::parse(frame.body, negotiated) {
+                    Ok(update) => learn(&update, heard),
+                    Err(error) => return self.fail(&error, now),
+                }
+                self.hold(negotiated.hold_time, now);
+            }
+            (State::Established(negotiated), MessageType::Keepalive) => {
+                self.hold(negotiated.hold_time, now);
+            }
+            (State::Established(negotiated), MessageType::RouteRefresh) => {
+                match RouteRefresh::parse(frame.body, negotiated.enhanced_route_refresh) {
+                    Ok(refresh) => mark(refresh, negotiated, heard),
+                    Err(error) => self.fail(&error, now),
+                }
+            }
+            (State::OpenSent, MessageType::Open) => self.open(frame.body, now),
+            (State::OpenConfirm(_), MessageType::Keepalive) => self.establish(now),
+            (_, MessageType::Notification) => match Notification::parse(frame.body) {
+                Ok(notification) => self.end(Ending::Notified(notification), now),
+                Err(error) => self.end(Ending::Lost(Some(error.to_string())), now),
+            },
+            _ => self.unexpected(frame.kind, now),
+        }
+    }
+
+    fn open(&mut self, body: &[u8], now: Timestamp) {
+        let open = match Open::parse(body) {
+            Ok(open) => open,
+            Err(error) => return self.fail(&error, now),
+        };
+        match self.offer.negotiate(&open) {
+            Ok(negotiated) => {
+                let capabilities = open.capabilities.iter().map(ToString::to_string).collect();
+                self.state = State::Opened(Box::new(Agreed { negotiated, capabilities }));
+            }
+            Err(error) => self.fail(&error, now),
+        }
+    }
+
+    /// End-of-RIB comes before anything else: a restarting node waits for it (RFC 4724, 4.1).
+    fn establish(&mut self, now: Timestamp) {
+        match std::mem::replace(&mut self.state, State::OpenSent) {
+            State::OpenConfirm(agreed) => {
+                for family in agreed.negotiated.families.iter() {
+                    self.send(&Outgoing::EndOfRib(family), now);
+                }
+                self.timers.stop(Timer::Hold);
+                self.hold(agreed.negotiated.hold_time, now);
+                self.state = State::Established(Arc::new(agreed.negotiated));
+            }
+            other => self.state = other,
+        }
+    }
+
+    /// RFC 6608, 3.
+    fn unexpected(&mut self, kind: MessageType, now: Timestamp) {
+        let subcode = match self.state {
+            State::OpenSent => 1,
+            State::Opened(_) | State::OpenConfirm(_) => 2,
+            State::Established(_) | State::Ended { .. } => 3,
+        };
+        let notification = Notification {
+            data: bytes::Bytes::copy_from_slice(&[kind.code()]),
+            ..Notification::unexpected_message(subcode)
+        };
+        let cause = format!("unexpected {} message", kind.name());
+        self.end(Ending::Failed { notification, cause }, now);
+    }
+
+    fn fail(&mut self, error: &Error, now: Timestamp) {
+        let cause = error.to_string();
+        self.end(Ending::Failed { notification: error.notification(), cause }, now);
+    }
+
+    fn end(&mut self, ending: Ending, now: Timestamp) {
+        let loss = match &self.state {
+            State::Ended { .. } => return,
+            State::Established(negotiated) => ending.loss(negotiated.graceful_restart.as_ref()),
+            State::OpenSent | State::Opened(_) | State::OpenConfirm(_) => ending.loss(None),
+        };
+        if let Some(notification) = ending.notification() {
+            self.send(&Outgoing::Notification(notification), now);
+        } else {
+            self.outgoing.clear();
+        }
+        self.timers = Timers::default();
+        self.state = State::Ended { ending: Box::new(ending), loss };
+    }
+
+    fn send(&mut self, message: &Outgoing, now: Timestamp) {
+        message.encode(&mut self.outgoing);
+        if let Some(count) = self.sent.get_mut(message.kind() as usize) {
+            *count = count.saturating_add(1);
+        }
+        if !self.timers.is_set(Timer::SendHold) {
+            self.timers.set(Timer::SendHold, now.after(self.send_hold_time()));
+        }
+    }
+
+    fn hold(&mut self, hold_time: Duration, now: Timestamp) {
+        if !hold_time.is_zero() {
+            self.timers.set(Timer::Hold, now.after(hold_time));
+        }
+    }
+
+    fn keep_alive(&mut self, keepalive_time: Duration, now: Timestamp) {
+        if !keepalive_time.is_zero() {
+            self.timers.set(Timer::Keepalive, now.after(keepalive_time));
+        }
+    }
+
+    /// RFC 9687, 6.
+    fn send_hold_time(&self) -> Duration {
+        let hold_time = self.negotiated().map_or(Duration::ZERO, |negotiated| negotiated.hold_time);
+        SEND_HOLD_TIME.max(hold_time.saturating_mul(2))
+    }
+
+    fn negotiated(&self) -> Option<&Negotiated> {
+        match &self.state {
+            State::Opened(agreed) | State::OpenConfirm(agreed) => Some(&agreed.negotiated),
+            State::Established(negotiated) => Some(negotiated),
+            State::OpenSent | State::Ended { .. } => None,
+        }
+    }
+}
+
+#[inline]
+fn learn(update: &Update<'_>, heard: &mut Heard) {
+    heard.batch.push_update(update);
+    if !update.faults().is_empty() {
+        heard.fault(update);
+    }
+}
+
+/// A refresh that the peer delimits (RFC 7313, 4); requests for our routes need no answer.
+fn mark(refresh: RouteRefresh, negotiated: &Negotiated, heard: &mut Heard) {
+    let family = refresh.family().filter(|family| negotiated.families.contains(*family));
+    if let Some(family) = family.filter(|_| negotiated.enhanced_route_refresh) {
+        match refresh.subtype {
+            Subtype::Begin => heard.batch.push_begin_refresh(family),
+            Subtype::End => heard.batch.push_end_refresh(family),
+            Subtype::Request | Subtype::Unknown(_) => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
