@@ -2,4 +2,5 @@
 
 pub mod bgp;
 pub mod config;
+pub mod speaker;
 pub mod time;

@@ -1,0 +1,455 @@
+//! One connection: moves octets between its socket and its session, and what comes of it to the observer.
+//!
+//! A task holds no buffer of its own but the octets of an unfinished message: reading uses one that all
+//! tasks of a thread share. It has one timer, re-armed only when it is due too late.
+
+#![expect(clippy::disallowed_methods, clippy::disallowed_types, reason = "the IO of one connection")]
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::io::{self, ErrorKind, Read};
+use std::mem;
+use std::net::IpAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::io::{AsyncWriteExt, Interest};
+use tokio::net::TcpStream;
+use tokio::sync::mpsc::error::TrySendError;
+use tokio::time::{Instant, Sleep, sleep_until, timeout};
+
+use super::collision::Identity;
+use super::refusal::Refusal;
+use super::registry::Entry;
+use super::shared::{Guard, Shared};
+use super::stats::ErrorAction;
+use super::{Closed, Established, Event, Loss, ResetReason, SessionId};
+use crate::bgp::notification::Cease;
+use crate::bgp::session::{Ending, Heard, Session, State, Stop};
+use crate::time::Timestamp;
+
+/// Octets taken from a socket before other connections have their turn.
+const READ: usize = 64 * 1024;
+/// The longest unfinished message (RFC 8654).
+const UNFINISHED: usize = 64 * 1024;
+/// What a connection may keep while nothing is unfinished.
+const KEPT: usize = 4096;
+/// Reads before silence is believed: what the peer sent in time is among the first, if anything is, and a
+/// flood of what is no sign of life must not keep us.
+const LAST_READS: usize = 8;
+/// How long a connection that has ended waits for the peer to read why.
+const LINGER: Duration = Duration::from_secs(1);
+
+thread_local! {
+    static SCRATCH: RefCell<Box<[u8]>> = RefCell::new(vec![0; READ + UNFINISHED].into());
+}
+
+pub(super) struct Connection {
+    shared: Arc<Shared>,
+    /// Tells a shutdown that we are still here.
+    _guard: Guard,
+    entry: Entry,
+    stream: TcpStream,
+    local: IpAddr,
+    session: Session,
+    /// The start of a message of which the rest has not come.
+    unfinished: Vec<u8>,
+    /// What the observer has not taken yet, in order.
+    pending: VecDeque<Event>,
+    /// The session, once the observer hears of it.
+    announced: Option<SessionId>,
+    /// The peer's capabilities, until the observer hears of them.
+    capabilities: Vec<String>,
+    /// Nothing can be written any more.
+    deaf: bool,
+    /// When the timer fires.
+    armed: Option<Timestamp>,
+}
+
+/// What a connection waited for.
+enum Wake {
+    Orders,
+    Socket { readable: bool },
+    Timer,
+}
+
+impl Connection {
+    pub(super) fn new(shared: Arc<Shared>, entry: Entry, stream: TcpStream, local: IpAddr) -> Self {
+        let session = Session::new(Arc::clone(&entry.terms.offer), shared.clock.now());
+        Self {
+            _guard: shared.guard(),
+            shared,
+            entry,
+            stream,
+            local,
+            session,
+            unfinished: Vec::new(),
+            pending: VecDeque::new(),
+            announced: None,
+            capabilities: Vec::new(),
+            deaf: false,
+            armed: None,
+        }
+    }
+
+    /// Runs the connection to its end. Whether it became a session.
+    pub(super) async fn run(mut self) -> bool {
+        let mut sleep = std::pin::pin!(sleep_until(Instant::now()));
+        while !self.is_over() {
+            if !self.pending.is_empty() {
+                self.deliver(sleep.as_mut()).await;
+                continue;
+            }
+            match self.wait(sleep.as_mut(), true).await {
+                Wake::Orders => self.obey(),
+                Wake::Timer => self.tick(),
+                Wake::Socket { readable: true } => {
+                    let count = self.read(TcpStream::try_read);
+                    if count >= READ {
+                        tokio::task::yield_now().await;
+                    }
+                }
+                Wake::Socket { readable: false } => {}
+            }
+        }
+        let established = self.announced.is_some();
+        self.finish().await;
+        established
+    }
+
+    const fn is_over(&self) -> bool {
+        matches!(self.session.state(), State::Ended { .. })
+    }
+
+    /// Sends what is to be sent, then waits for the socket, the timer or orders.
+    async fn wait(&mut self, mut sleep: Pin<&mut Sleep>, reading: bool) -> Wake {
+        self.write();
+        self.arm(sleep.as_mut());
+        let blocked = !self.session.outgoing().is_empty();
+        let interest = match (reading, blocked) {
+            (true, true) => Some(Interest::READABLE | Interest::WRITABLE),
+            (true, false) => Some(Interest::READABLE),
+            (false, true) => Some(Interest::WRITABLE),
+            (false, false) => None,
+        };
+        tokio::select! {
+            // The timer before the socket: a peer that never pauses must not stop our KEEPALIVEs.
+            biased;
+            () = self.entry.orders.given() => Wake::Orders,
+            () = sleep, if self.armed.is_some() => {
+                self.armed = None;
+                Wake::Timer
+            }
+            ready = self.stream.ready(interest.unwrap_or(Interest::READABLE)), if interest.is_some() => {
+                // An error shows itself to whoever reads.
+                let readable = reading && ready.is_ok_and(|ready| ready.is_readable() || ready.is_error());
+                Wake::Socket { readable }
+            }
+        }
+    }
+
+    /// Hands over what the observer is to know. While it is busy, we do not read and the peer cannot be
+    /// silent too long, but our KEEPALIVEs go on.
+    async fn deliver(&mut self, mut sleep: Pin<&mut Sleep>) {
+        let shared = Arc::clone(&self.shared);
+        while let Some(event) = self.pending.pop_front() {
+            match shared.events.try_send(event) {
+                Ok(()) => {}
+                Err(TrySendError::Closed(_)) => self.pending.clear(),
+                Err(TrySendError::Full(event)) => {
+                    self.pending.push_front(event);
+                    break;
+                }
+            }
+        }
+        if self.pending.is_empty() {
+            return;
+        }
+        self.session.suspend();
+        self.entry.stats.count_suspended();
+        let mut reserve = std::pin::pin!(shared.events.reserve());
+        loop {
+            let wake = tokio::select! {
+                biased;
+                permit = reserve.as_mut() => {
+                    match (permit, self.pending.pop_front()) {
+                        (Ok(permit), Some(event)) => permit.send(event),
+                        _ => self.pending.clear(),
+                    }
+                    break;
+                }
+                wake = self.wait(sleep.as_mut(), false) => wake,
+            };
+            match wake {
+                Wake::Orders => self.obey(),
+                Wake::Timer => self.tick(),
+                Wake::Socket { .. } => {}
+            }
+            if self.is_over() {
+                return;
+            }
+        }
+        self.session.resume(self.shared.clock.now());
+    }
+
+    fn arm(&mut self, sleep: Pin<&mut Sleep>) {
+        let next = self.session.next_timeout();
+        if let Some(next) = next
+            && self.armed.is_none_or(|armed| next < armed)
+        {
+            sleep.reset(Instant::from_std(self.shared.clock.instant(next)));
+            self.armed = Some(next);
+        }
+    }
+
+    /// Before the peer is found silent, the socket itself is asked: the runtime may be behind.
+    fn tick(&mut self) {
+        for _ in 0..LAST_READS {
+            let overdue = self.session.is_overdue(self.shared.clock.now());
+            if !overdue || self.read(|stream, buffer| (&*socket2::SockRef::from(stream)).read(buffer)) == 0 {
+                break;
+            }
+        }
+        self.session.timeout(self.shared.clock.now());
+    }
+
+    fn obey(&mut self) {
+        let now = self.shared.clock.now();
+        let (stop, refresh) = self.entry.orders.take();
+        if let Some(stop) = stop {
+            self.session.stop(stop, now);
+        }
+        if !refresh.is_empty() {
+            self.session.refresh(refresh, now);
+        }
+    }
+
+    fn write(&mut self) {
+        while !self.session.outgoing().is_empty() {
+            let octets = self.session.outgoing();
+            let outcome = if self.deaf { Ok(octets.len()) } else { self.stream.try_write(octets) };
+            match outcome {
+                Ok(count) => self.session.sent(count, self.shared.clock.now()),
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+                // The peer may have said why before it went: reading goes on.
+                Err(_) => self.deaf = true,
+            }
+        }
+        self.entry.stats.add_sent(self.session.take_sent());
+    }
+
+    /// Reads once, and says how many octets came.
+    fn read(&mut self, read: impl FnOnce(&TcpStream, &mut [u8]) -> io::Result<usize>) -> usize {
+        SCRATCH.with_borrow_mut(|scratch| {
+            let held = self.unfinished.len();
+            let Some((start, space)) = scratch.split_at_mut_checked(held) else { return 0 };
+            start.copy_from_slice(&self.unfinished);
+            match read(&self.stream, space.get_mut(..READ).unwrap_or_default()) {
+                Ok(0) => self.session.lost(None, self.shared.clock.now()),
+                Ok(count) => {
+                    self.take(scratch.get(..held.saturating_add(count)).unwrap_or_default());
+                    return count;
+                }
+                Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {}
+                Err(error) => self.session.lost(Some(error.to_string()), self.shared.clock.now()),
+            }
+            0
+        })
+    }
+
+    /// Gives `octets` to the session, and keeps what is not a whole message.
+    fn take(&mut self, octets: &[u8]) {
+        let now = self.shared.clock.now();
+        let mut heard = Heard::default();
+        let mut rest = octets;
+        loop {
+            let count = self.session.receive(rest, &mut heard, now);
+            rest = rest.get(count..).unwrap_or_default();
+            if !self.admit(now) && !self.announce(now) {
+                break;
+            }
+        }
+        if self.is_over() {
+            rest = &[];
+        }
+        if self.unfinished.capacity() > KEPT && rest.len() < KEPT {
+            self.unfinished = Vec::new();
+        }
+        self.unfinished.clear();
+        self.unfinished.extend_from_slice(rest);
+        self.account(&heard, now);
+        if let Some(session) = self.announced
+            && !heard.batch.is_empty()
+        {
+            self.pending.push_back(Event::Routes { session, at: now, batch: heard.batch });
+        }
+    }
+
+    /// Decides on a session whose OPEN was valid; whether there was a decision to make.
+    fn admit(&mut self, now: Timestamp) -> bool {
+        let State::Opened(agreed) = self.session.state() else { return false };
+        let who = Identity { asn: agreed.negotiated.peer_as, identifier: agreed.negotiated.peer_id };
+        let capabilities = agreed.capabilities.clone();
+        match self.shared.registry().open(&self.entry, who) {
+            Ok(()) => {
+                self.capabilities = capabilities;
+                self.session.admit(now);
+            }
+            Err(stop) => self.session.stop(stop, now),
+        }
+        true
+    }
+
+    /// Tells of a session that has just become Established, once our End-of-RIB is on its way; whether
+    /// there was one to tell of.
+    fn announce(&mut self, now: Timestamp) -> bool {
+        let State::Established(negotiated) = self.session.state() else { return false };
+        if self.announced.is_some() {
+            return false;
+        }
+        let negotiated = Arc::clone(negotiated);
+        let graceful = negotiated.graceful_restart.is_some();
+        let Some((session, neighbors)) = self.shared.registry().establish(&self.entry, graceful) else {
+            self.session.stop(Stop::Cease(Cease::CollisionResolution, String::new()), now);
+            return true;
+        };
+        self.write();
+        self.announced = Some(session);
+        self.log(format_args!("session up, AS {}, hold {:?}", negotiated.peer_as, negotiated.hold_time), now);
+        self.pending.push_back(Event::Established(Box::new(Established {
+            session,
+            peer: self.entry.peer.clone(),
+            local: self.local,
+            at: now,
+            negotiated,
+            capabilities: mem::take(&mut self.capabilities),
+            neighbors,
+            stats: Arc::clone(&self.entry.stats),
+        })));
+        true
+    }
+
+    fn account(&self, heard: &Heard, now: Timestamp) {
+        let stats = &self.entry.stats;
+        stats.add_received(heard.messages, heard.octets);
+        stats.add_errors(ErrorAction::AttributeDiscard, heard.discarded);
+        stats.add_errors(ErrorAction::TreatAsWithdraw, heard.withdrawn);
+        for fault in &heard.faults {
+            self.warn(format_args!("UPDATE with errors: {fault}"), now);
+        }
+    }
+
+    /// Says why it ended to everyone who should know, then closes.
+    async fn finish(mut self) {
+        let State::Ended { ending, loss } = self.session.state() else { return };
+        let (ending, loss) = (ending.clone(), *loss);
+        let now = self.shared.clock.now();
+        self.write();
+        self.shared.registry().leave(&self.entry, loss == Loss::Deconfigured && self.announced.is_some());
+        self.report(&ending, loss, now);
+        let lingers = ending.notification().is_some() && !self.deaf;
+        if self.session.outgoing().is_empty() {
+            // At once: the observer may keep us waiting.
+            let _ = self.stream.shutdown().await;
+        }
+        for event in mem::take(&mut self.pending) {
+            if self.shared.events.send(event).await.is_err() {
+                break;
+            }
+        }
+        // Who connects again and again to be refused must not pile up sockets here.
+        let shared = Arc::clone(&self.shared);
+        let place = shared.lingering.try_acquire();
+        if lingers && (self.announced.is_some() || place.is_ok()) {
+            let _ = timeout(LINGER, self.linger()).await;
+        }
+    }
+
+    /// A socket closed with octets unread is reset, and the peer would lose the NOTIFICATION.
+    async fn linger(&mut self) -> io::Result<()> {
+        while !self.session.outgoing().is_empty() && !self.deaf {
+            self.stream.writable().await?;
+            self.write();
+        }
+        self.stream.shutdown().await?;
+        loop {
+            self.stream.readable().await?;
+            let outcome = SCRATCH.with_borrow_mut(|scratch| self.stream.try_read(scratch));
+            match outcome {
+                Ok(0) => return Ok(()),
+                Err(error) if error.kind() != ErrorKind::WouldBlock => return Err(error),
+                Ok(_) | Err(_) => {}
+            }
+        }
+    }
+
+    fn report(&mut self, ending: &Ending, loss: Loss, now: Timestamp) {
+        if let Ending::Failed { notification, .. } = ending
+            && notification.code == 3
+        {
+            self.entry.stats.add_errors(ErrorAction::SessionReset, 1);
+        }
+        let Some(session) = self.announced else { return self.refused(ending, now) };
+        let reason = reason(ending);
+        self.entry.stats.count_reset(reason);
+        self.warn(format_args!("session down: {ending}"), now);
+        self.pending.push_back(Event::Closed(Closed {
+            session,
+            at: now,
+            reason,
+            detail: ending.to_string(),
+            loss,
+        }));
+    }
+
+    /// For a connection that never became a session.
+    fn refused(&self, ending: &Ending, now: Timestamp) {
+        let leaf = &self.entry.peer.leaf;
+        let refusal = match ending {
+            Ending::OpenTimeout => Some(Refusal::OpenTimeout),
+            Ending::Failed { notification, .. } if (notification.code, notification.subcode) == (2, 2) => {
+                Some(Refusal::AsNotAllowed)
+            }
+            Ending::Failed { .. } => Some(Refusal::OpenError),
+            // Port probes end so; what we decided is counted there.
+            Ending::Lost(_) => return,
+            Ending::Stopped(_) | Ending::Notified(_) | Ending::HoldExpired | Ending::SendHoldExpired => None,
+        };
+        let budget = self.shared.registry().count(leaf, refusal);
+        if let Some(suppressed) = budget.take(now) {
+            let address = self.entry.peer.address;
+            tracing::warn!(%leaf, peer = %address, suppressed, "no session: {ending}");
+        }
+    }
+
+    fn log(&self, what: std::fmt::Arguments<'_>, now: Timestamp) {
+        if let Some(suppressed) = self.entry.logs.take(now) {
+            let peer = &self.entry.peer;
+            tracing::info!(leaf = %peer.leaf, peer = %peer.address, suppressed, "{what}");
+        }
+    }
+
+    fn warn(&self, what: std::fmt::Arguments<'_>, now: Timestamp) {
+        if let Some(suppressed) = self.entry.logs.take(now) {
+            let peer = &self.entry.peer;
+            tracing::warn!(leaf = %peer.leaf, peer = %peer.address, suppressed, "{what}");
+        }
+    }
+}
+
+/// How the end of a session is counted.
+const fn reason(ending: &Ending) -> ResetReason {
+    match ending {
+        Ending::HoldExpired | Ending::OpenTimeout => ResetReason::HoldTimer,
+        Ending::Notified(_) => ResetReason::NotificationReceived,
+        Ending::SendHoldExpired | Ending::Failed { .. } => ResetReason::NotificationSent,
+        Ending::Lost(_) => ResetReason::Tcp,
+        Ending::Stopped(Stop::Replaced | Stop::Cease(Cease::CollisionResolution, _)) => {
+            ResetReason::Collision
+        }
+        Ending::Stopped(Stop::Cease(Cease::MaximumPrefixes, _)) => ResetReason::PrefixLimit,
+        Ending::Stopped(Stop::Cease(..)) => ResetReason::Admin,
+    }
+}

@@ -1,0 +1,135 @@
+//! What sessions tell the observer.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::PeerStats;
+pub use crate::bgp::session::Loss;
+use crate::bgp::{Batch, Negotiated};
+use crate::config::model::Neighbors;
+use crate::time::Timestamp;
+
+/// A session's far end: never identified by its BGP identifier.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct PeerId {
+    /// The leaf's name.
+    pub leaf: Arc<str>,
+    /// The far end's address.
+    pub address: IpAddr,
+}
+
+impl fmt::Display for PeerId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} on {}", self.address, self.leaf)
+    }
+}
+
+/// One connection that reached Established; never used twice, and later ones are larger.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SessionId(pub u64);
+
+/// Something the observer must know, in the order in which the session saw it.
+///
+/// Sessions of one peer may overlap by moments: when a second connection replaces the first, the
+/// second's [`Established`] can arrive before the first's [`Closed`]. A new session of a peer ends the
+/// older one gracefully, and whatever arrives later from the older one is void.
+#[derive(Debug)]
+pub enum Event {
+    /// A session reached Established; our End-of-RIB is already on the wire.
+    Established(Box<Established>),
+    /// Routes of an Established session.
+    Routes {
+        /// Whose.
+        session: SessionId,
+        /// When they were read from the socket.
+        at: Timestamp,
+        /// The routes.
+        batch: Batch,
+    },
+    /// A session that was Established ended.
+    Closed(Closed),
+}
+
+/// A session reached Established.
+#[derive(Debug)]
+pub struct Established {
+    /// This session.
+    pub session: SessionId,
+    /// The far end.
+    pub peer: PeerId,
+    /// Our end's address.
+    pub local: IpAddr,
+    /// When.
+    pub at: Timestamp,
+    /// The terms.
+    pub negotiated: Arc<Negotiated>,
+    /// The peer's capabilities as shown to people, in the OPEN's order.
+    pub capabilities: Vec<String>,
+    /// The entry of the configuration that let it in.
+    pub neighbors: Arc<Neighbors>,
+    /// Counters of this peer, kept over its sessions.
+    pub stats: Arc<PeerStats>,
+}
+
+/// A session that was Established ended.
+#[derive(Clone, Debug)]
+pub struct Closed {
+    /// Which.
+    pub session: SessionId,
+    /// When.
+    pub at: Timestamp,
+    /// Why, as [`PeerStats`] counts it.
+    pub reason: ResetReason,
+    /// Why, for people: one line.
+    pub detail: String,
+    /// What becomes of its routes.
+    pub loss: Loss,
+}
+
+/// Why a session was reset: the `reason` label of `thirdleaf_bgp_session_resets_total`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ResetReason {
+    /// Our hold timer expired.
+    HoldTimer,
+    /// The peer sent NOTIFICATION.
+    NotificationReceived,
+    /// We sent NOTIFICATION for an error.
+    NotificationSent,
+    /// The connection was lost.
+    Tcp,
+    /// An operator or a configuration change.
+    Admin,
+    /// Too many prefixes.
+    PrefixLimit,
+    /// Another connection of the same peer took over.
+    Collision,
+}
+
+impl ResetReason {
+    /// All, in the order of their counters.
+    pub const ALL: [Self; 7] = [
+        Self::HoldTimer,
+        Self::NotificationReceived,
+        Self::NotificationSent,
+        Self::Tcp,
+        Self::Admin,
+        Self::PrefixLimit,
+        Self::Collision,
+    ];
+
+    /// The label's value.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::HoldTimer => "hold_timer",
+            Self::NotificationReceived => "notification_received",
+            Self::NotificationSent => "notification_sent",
+            Self::Tcp => "tcp",
+            Self::Admin => "admin",
+            Self::PrefixLimit => "prefix_limit",
+            Self::Collision => "collision",
+        }
+    }
+}

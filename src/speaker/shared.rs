@@ -1,0 +1,61 @@
+//! What all tasks of the speaker share.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::{Semaphore, mpsc, watch};
+
+use super::Event;
+use super::registry::Registry;
+use crate::time::Clock;
+
+/// Connections that were refused and may wait at once for their peers to read why.
+const LINGERING: usize = 512;
+
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) clock: Clock,
+    pub(super) events: mpsc::Sender<Event>,
+    registry: Mutex<Registry>,
+    /// Places for connections that were refused and wait until their peers have read why.
+    pub(super) lingering: Semaphore,
+    /// Connections that have not ended.
+    running: watch::Sender<usize>,
+}
+
+impl Shared {
+    pub(super) fn new(clock: Clock, events: mpsc::Sender<Event>) -> Self {
+        Self {
+            clock,
+            events,
+            registry: Mutex::default(),
+            lingering: Semaphore::new(LINGERING),
+            running: watch::Sender::new(0),
+        }
+    }
+
+    /// Held for moments only, and never across an `await`.
+    pub(super) fn registry(&self) -> MutexGuard<'_, Registry> {
+        self.registry.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Counts a connection for as long as the guard lives.
+    pub(super) fn guard(self: &Arc<Self>) -> Guard {
+        self.running.send_modify(|running| *running = running.saturating_add(1));
+        Guard(Arc::clone(self))
+    }
+
+    /// Until every connection has ended.
+    pub(super) async fn idle(&self) {
+        let _ = self.running.subscribe().wait_for(|running| *running == 0).await;
+    }
+}
+
+/// One connection that has not ended.
+#[derive(Debug)]
+pub(super) struct Guard(Arc<Shared>);
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        self.0.running.send_modify(|running| *running = running.saturating_sub(1));
+    }
+}
