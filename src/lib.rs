@@ -2,5 +2,6 @@
 
 pub mod bgp;
 pub mod config;
+pub mod policy;
 pub mod speaker;
 pub mod time;

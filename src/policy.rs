@@ -1,0 +1,104 @@
+//! Judging: route classes, verdicts and the reasons of rejection.
+//!
+//! A [`Policy`] is the configuration's view of what may be announced at all. [`Policy::terms`] compiles
+//! what applies to one peer; [`Terms`] then judge every route of that peer in some tens of nanoseconds:
+//! [`Terms::path`] once an attribute set, [`Terms::judge`] once a prefix.
+
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::arithmetic_side_effects,
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::panic,
+        clippy::unwrap_used
+    )
+)]
+
+mod allow;
+pub mod class;
+mod explain;
+mod martian;
+mod path;
+mod terms;
+pub mod verdict;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use crate::config::Config;
+use crate::config::model::{Allow, Unique};
+
+pub use class::Class;
+pub use explain::Check;
+pub use terms::{Expected, Terms};
+pub use verdict::{Accepted, Judgement, Reason, Reasons};
+
+/// What may be announced, by whom.
+#[derive(Clone, Debug)]
+pub struct Policy {
+    rules: crate::config::model::Policy,
+    pins: BTreeMap<Arc<str>, Vec<IpAddr>>,
+}
+
+/// The peer whose routes are to be judged.
+#[derive(Clone, Copy, Debug)]
+pub struct Subject<'a> {
+    /// Its address.
+    pub address: IpAddr,
+    /// Our end of the session.
+    pub local: IpAddr,
+    /// Its AS.
+    pub peer_as: u32,
+    /// The leaf's AS.
+    pub local_as: u32,
+    /// Its cluster.
+    pub cluster: &'a str,
+    /// The leaf's rack, or that of the pinned node.
+    pub rack: &'a str,
+    /// The pinned node's name, if it is one.
+    pub node: Option<&'a str>,
+}
+
+impl Policy {
+    /// The policy that `config` asks for.
+    pub fn new(config: &Config) -> Self {
+        let pins = config.nodes.iter().map(|node| (Arc::clone(&node.name), node.addresses.clone())).collect();
+        Self { rules: config.policy.clone(), pins }
+    }
+
+    /// What applies to one peer.
+    ///
+    /// Equal terms judge alike: after a reload only peers whose terms differ need to be judged again.
+    pub fn terms(&self, subject: &Subject<'_>) -> Terms {
+        let pinned = subject.node.and_then(|name| self.pins.get(name)).map_or(&[][..], Vec::as_slice);
+        let allow = self.rules.allow.iter().filter(|entry| applies(entry, subject));
+        Terms::new(&self.rules, allow, subject, pinned)
+    }
+
+    /// Whether only one node may announce a prefix of this class.
+    pub fn unique(&self, class: Class) -> bool {
+        let uniqueness = &self.rules.uniqueness;
+        let rule = match class {
+            Class::NodeSubnet => uniqueness.node_subnet,
+            Class::PodBlock => uniqueness.pod_block,
+            Class::PodHost => uniqueness.pod_host,
+            Class::ServiceHost => uniqueness.service_host,
+            Class::ServiceCidr | Class::Other => Unique::Any,
+        };
+        rule == Unique::OneNode
+    }
+}
+
+fn applies(entry: &Allow, subject: &Subject<'_>) -> bool {
+    let among = |names: &[Arc<str>], name: Option<&str>| {
+        names.is_empty() || name.is_some_and(|name| names.iter().any(|one| **one == *name))
+    };
+    among(&entry.clusters, Some(subject.cluster))
+        && among(&entry.racks, Some(subject.rack))
+        && among(&entry.nodes, subject.node)
+}
