@@ -3,5 +3,6 @@
 pub mod bgp;
 pub mod config;
 pub mod policy;
+pub mod rib;
 pub mod speaker;
 pub mod time;

@@ -1,0 +1,119 @@
+//! Sets of attributes by number, each stored once.
+
+use std::hash::BuildHasher;
+
+use foldhash::quality::RandomState;
+use hashbrown::HashTable;
+
+use super::ALLOCATION;
+
+/// The number of an interned set of attributes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct AttributesId(pub(super) u32);
+
+/// The interned sets, counted by those who hold them.
+#[derive(Debug, Default)]
+pub(super) struct Store {
+    sets: Vec<Stored>,
+    /// Numbers free to be given out again.
+    vacant: Vec<u32>,
+    numbers: HashTable<u32>,
+    /// Peers choose the keys, so the hash is seeded at random.
+    seed: RandomState,
+    /// Octets of all sets together.
+    octets: usize,
+}
+
+/// Each set is an allocation of its own: peers choose the sizes too, and only an allocator that splits and
+/// joins what was freed never ends with all its memory in sizes that nobody asks for any more.
+#[derive(Debug, Default)]
+struct Stored {
+    octets: Box<[u8]>,
+    holds: u32,
+}
+
+impl Store {
+    /// The number of this set, held once more.
+    pub(super) fn intern(&mut self, octets: &[u8]) -> AttributesId {
+        let hash = self.seed.hash_one(octets);
+        let sets = &self.sets;
+        let same = |number: &u32| lookup(sets, *number).is_some_and(|set| *set.octets == *octets);
+        if let Some(&number) = self.numbers.find(hash, same) {
+            self.hold(AttributesId(number));
+            return AttributesId(number);
+        }
+        let number = self.place(Stored { octets: octets.into(), holds: 1 });
+        self.octets = self.octets.saturating_add(octets.len());
+        let (sets, seed) = (&self.sets, &self.seed);
+        self.numbers.insert_unique(hash, number, |number| {
+            lookup(sets, *number).map_or(0, |set| seed.hash_one(&*set.octets))
+        });
+        AttributesId(number)
+    }
+
+    /// Holds a set once more, if anybody holds it.
+    #[inline]
+    pub(super) fn hold(&mut self, id: AttributesId) {
+        if let Some(set) = lookup_mut(&mut self.sets, id.0).filter(|set| set.holds > 0) {
+            set.holds = set.holds.saturating_add(1);
+        }
+    }
+
+    /// Gives up one hold; nobody's set is forgotten.
+    #[inline]
+    pub(super) fn release(&mut self, id: AttributesId) {
+        let Some(set) = lookup_mut(&mut self.sets, id.0) else { return };
+        match set.holds {
+            0 => {}
+            1 => self.forget(id.0),
+            more => set.holds = more.saturating_sub(1),
+        }
+    }
+
+    /// The octets of a set; none of one that nobody holds.
+    pub(super) fn get(&self, id: AttributesId) -> &[u8] {
+        lookup(&self.sets, id.0).map(|set| &*set.octets).unwrap_or_default()
+    }
+
+    /// How many sets are held.
+    pub(super) fn len(&self) -> usize {
+        self.numbers.len()
+    }
+
+    /// Memory held, about.
+    pub(super) fn bytes(&self) -> usize {
+        let sets = self.sets.capacity().saturating_mul(size_of::<Stored>());
+        let vacant = self.vacant.capacity().saturating_mul(size_of::<u32>());
+        let octets = self.octets.saturating_add(self.len().saturating_mul(ALLOCATION));
+        [self.numbers.allocation_size(), sets, vacant, octets].into_iter().fold(0, usize::saturating_add)
+    }
+
+    fn place(&mut self, set: Stored) -> u32 {
+        if let Some(number) = self.vacant.pop() {
+            if let Some(vacant) = lookup_mut(&mut self.sets, number) {
+                *vacant = set;
+            }
+            return number;
+        }
+        self.sets.push(set);
+        u32::try_from(self.sets.len().saturating_sub(1)).unwrap_or(u32::MAX)
+    }
+
+    fn forget(&mut self, number: u32) {
+        let Some(set) = lookup_mut(&mut self.sets, number).map(std::mem::take) else { return };
+        let hash = self.seed.hash_one(&*set.octets);
+        if let Ok(entry) = self.numbers.find_entry(hash, |other| *other == number) {
+            entry.remove();
+        }
+        self.octets = self.octets.saturating_sub(set.octets.len());
+        self.vacant.push(number);
+    }
+}
+
+fn lookup(sets: &[Stored], number: u32) -> Option<&Stored> {
+    sets.get(usize::try_from(number).ok()?)
+}
+
+fn lookup_mut(sets: &mut [Stored], number: u32) -> Option<&mut Stored> {
+    sets.get_mut(usize::try_from(number).ok()?)
+}
