@@ -1,0 +1,39 @@
+//! The single writer: batches in; verdicts, findings and a change feed out.
+//!
+//! Sessions send [`Event`](crate::speaker::Event)s over one bounded channel; one task owns all routes and
+//! findings, so that nothing is locked. Readers take a [`Snapshot`], ask for pages of routes, which the
+//! task answers in short slices between batches, or follow the [`EventLog`].
+
+#![cfg_attr(
+    not(test),
+    warn(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)
+)]
+
+mod agreement;
+mod alarms;
+mod chronicle;
+mod core;
+mod duplicates;
+mod each;
+mod events;
+pub mod findings;
+mod hosts;
+mod learn;
+mod peers;
+mod query;
+mod racks;
+mod reload;
+mod report;
+mod restart;
+mod search;
+mod snapshot;
+mod task;
+#[cfg(test)]
+mod tests;
+pub mod view;
+mod work;
+
+pub use events::EventLog;
+pub use query::{BadCursor, Cursor, Match, RouteQuery, StateFilter};
+pub use snapshot::{PeerSnapshot, Processing, RibSnapshot, Snapshot};
+pub use task::{Command, Observer, Settings, spawn};

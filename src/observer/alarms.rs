@@ -1,0 +1,267 @@
+//! What can be wrong with one peer, looked at when something about it changed and once a second.
+
+use std::time::Duration;
+
+use ipnet::IpNet;
+
+use super::Command;
+use super::Settings;
+use super::core::Core;
+use super::findings::{Key as Cause, Proof};
+use super::peers::{Owed, Peer, answers, own_addresses};
+use crate::bgp::{Families, Family};
+use crate::policy::{Expected, Reason};
+use crate::rib::PeerIndex;
+use crate::speaker::stats::ErrorAction;
+use crate::time::Timestamp;
+
+/// Which findings about a peer were raised and not cleared.
+#[derive(Clone, Copy, Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "one for each kind, and no two exclude each other")]
+pub(super) struct Raised {
+    down: bool,
+    stale: bool,
+    limit: bool,
+    missing: bool,
+}
+
+/// How often a peer is asked to send everything again, at most.
+const REFRESH_EVERY: Duration = Duration::from_secs(30);
+
+impl Core {
+    /// Looks at everything that is found in one peer.
+    pub(super) fn check_peer(&mut self, at: PeerIndex, now: Timestamp) {
+        if self.peers.get(at).is_none_or(|peer| peer.leaving) {
+            return;
+        }
+        self.check_down(at, now);
+        self.check_stale(at, now);
+        self.check_missing(at, now);
+        self.check_limit(at, now);
+        self.check_errors(at, now);
+        self.check_not_kept(at, now);
+        self.check_refresh(at, now);
+        if self.peers.get(at).is_some_and(|peer| peer.has_just_settled(now)) {
+            self.touch_twin(at);
+        }
+    }
+
+    /// A peer that was never seen is missed only after a grace: it may not have found us yet.
+    fn check_down(&mut self, at: PeerIndex, now: Timestamp) {
+        let Some(peer) = self.peers.get_mut(at) else { return };
+        let down = peer.is_missed(now, &self.settings);
+        if down == peer.raised.down {
+            return;
+        }
+        peer.raised.down = down;
+        let cause = Cause::peer_down(peer.place.scope.clone(), peer.id.clone());
+        if down {
+            let text = peer.last_error.as_deref().unwrap_or("never seen since we started");
+            let proof = peer.proof(text.to_owned());
+            self.findings.raise(cause, [proof], now);
+        } else {
+            self.findings.clear(&cause, now);
+        }
+    }
+
+    fn check_stale(&mut self, at: PeerIndex, now: Timestamp) {
+        let Some(peer) = self.peers.get_mut(at) else { return };
+        let stale = peer.has_stale();
+        if stale == peer.raised.stale {
+            return;
+        }
+        peer.raised.stale = stale;
+        let cause = Cause::stale_routes(peer.place.scope.clone(), peer.id.clone());
+        if stale {
+            let families = Family::ALL.into_iter().filter(|family| peer.family(*family).is_stale());
+            let routes: u64 = families.map(|family| self.rib.old_count(at, family)).sum();
+            let proof = peer.proof(format!("{routes} routes since {}", peer.since.unwrap_or(now)));
+            self.findings.raise(cause, [proof], now);
+        } else {
+            self.findings.clear(&cause, now);
+        }
+    }
+
+    /// What the peer must announce is missed only once it said that it has told everything.
+    fn check_missing(&mut self, at: PeerIndex, now: Timestamp) {
+        let in_grace = self.started.after(self.settings.route_grace) > now;
+        let Some(peer) = self.peers.get_mut(at) else { return };
+        let mut any = false;
+        let (scope, id) = (&peer.place.scope, &peer.id);
+        for owed in &peer.owed {
+            let missing = owed.have == 0 && !in_grace && peer.settled(owed.family(), now);
+            any |= missing;
+            if missing {
+                let proof = Proof { peer: id.clone(), node: peer.name.clone(), text: String::new() };
+                self.findings.raise(Cause::missing(scope.clone(), id.clone(), owed.what), [proof], now);
+            } else if peer.raised.missing {
+                self.findings.clear(&Cause::missing(scope.clone(), id.clone(), owed.what), now);
+            }
+        }
+        peer.raised.missing = any;
+    }
+
+    /// What is no longer expected is no longer missing.
+    pub(super) fn no_longer_owed(&mut self, at: PeerIndex, former: &[Owed], now: Timestamp) {
+        let Some(peer) = self.peers.get(at) else { return };
+        for owed in former.iter().filter(|former| peer.owed.iter().all(|owed| owed.what != former.what)) {
+            self.findings.clear(&Cause::missing(peer.place.scope.clone(), peer.id.clone(), owed.what), now);
+        }
+    }
+
+    /// Counts the routes that answer what is expected of a peer.
+    pub(super) fn count_owed(&self, at: PeerIndex, peer: &Peer, what: Expected) -> Owed {
+        let family = match what {
+            Expected::ServiceCidr(prefix) | Expected::NodeSubnet(prefix) => Family::of(&prefix),
+        };
+        let fits = |prefix: &IpNet| answers(what, prefix, peer.id.address, peer.pin.as_deref());
+        let counts = |path: &crate::rib::Path| {
+            path.peer == at && path.judgement.accepted().is_some() && !peer.is_lost(family, path.old)
+        };
+        let have = match what {
+            Expected::ServiceCidr(prefix) => self.rib.exact(prefix).filter(counts).count(),
+            Expected::NodeSubnet(_) => {
+                let mut holding: Vec<_> = own_addresses(peer.id.address, peer.pin.as_deref())
+                    .flat_map(|own| self.rib.covering(IpNet::from(own), None))
+                    .filter(|(prefix, path)| fits(prefix) && counts(path))
+                    .map(|(prefix, path)| (prefix, path.path_id))
+                    .collect();
+                holding.sort_unstable();
+                holding.dedup();
+                holding.len()
+            }
+        };
+        Owed { what, have: have as u64 }
+    }
+
+    fn check_limit(&mut self, at: PeerIndex, now: Timestamp) {
+        let Some(peer) = self.peers.get_mut(at) else { return };
+        let (held, limit) = (peer.tally.held(), peer.prefix_limit());
+        let near = held >= peer.limit.warn;
+        if near {
+            let above = peer.tally.rejected_for(Reason::Limit);
+            let refused = if above > 0 { format!(", {above} of them refused") } else { String::new() };
+            let proof = peer.proof(format!("{held} of {limit} prefixes{refused}"));
+            let cause = Cause::prefix_limit(peer.place.scope.clone(), peer.id.clone());
+            self.findings.raise(cause, [proof], now);
+        } else if peer.raised.limit {
+            let cause = Cause::prefix_limit(peer.place.scope.clone(), peer.id.clone());
+            self.findings.clear(&cause, now);
+        }
+        peer.raised.limit = near;
+        // Routes went: those that were one too many may come in. Begun anew each time, it might never end.
+        let may_enter = peer.tally.rejected_for(Reason::Limit) > 0 && !peer.holds_above_limit();
+        if may_enter && !self.is_in_review(at) {
+            self.review(at);
+        }
+    }
+
+    /// The session is reset for its prefix limit: that stays a finding for a while.
+    pub(super) fn limit_reset(&mut self, at: PeerIndex, limit: u32, now: Timestamp) {
+        let Some(peer) = self.peers.get(at) else { return };
+        let cause = Cause::prefix_limit(peer.place.scope.clone(), peer.id.clone());
+        let proof = peer.proof(format!("{now}: session reset, more than {limit} prefixes"));
+        self.findings.event(cause, proof, now);
+    }
+
+    fn check_errors(&mut self, at: PeerIndex, now: Timestamp) {
+        let Some(peer) = self.peers.get_mut(at) else { return };
+        let errors = peer.error_count();
+        if errors <= std::mem::replace(&mut peer.errors, errors) {
+            return;
+        }
+        let Some(last) = &peer.last else { return };
+        let counts = ErrorAction::ALL.map(|action| (action.name(), last.stats.errors(action)));
+        let counts = counts.iter().filter(|(_, count)| *count > 0);
+        let text: Vec<_> = counts.map(|(name, count)| format!("{count} {name}")).collect();
+        let proof = peer.proof(format!("{now}: {} in all", text.join(", ")));
+        let cause = Cause::malformed_updates(peer.place.scope.clone(), peer.id.clone());
+        self.findings.event(cause, proof, now);
+    }
+
+    fn check_not_kept(&mut self, at: PeerIndex, now: Timestamp) {
+        let Some(peer) = self.peers.get_mut(at) else { return };
+        let not_kept = peer.tally.not_kept.iter().sum();
+        if std::mem::replace(&mut peer.not_kept_told, not_kept) != not_kept {
+            self.findings.rogues_not_kept(&peer.announcer(), not_kept, now);
+        }
+        peer.refresh_due &= not_kept > 0;
+        let few = not_kept > 0 && peer.tally.rejected() < peer.rejected_budget() / 2;
+        if few || peer.refresh_due {
+            self.refresh(at, now);
+        }
+    }
+
+    /// Asks a peer that has routes we did not keep to send everything again.
+    fn refresh(&mut self, at: PeerIndex, now: Timestamp) {
+        let Some(peer) = self.peers.get_mut(at) else { return };
+        let Some(session) = &peer.session else { return };
+        let lately = peer.refreshed.is_some_and(|last| now.since(last) < REFRESH_EVERY);
+        let not_kept = peer.not_kept_families().intersection(session.negotiated.families);
+        if lately || not_kept.is_empty() || !session.negotiated.route_refresh {
+            return;
+        }
+        (peer.refreshed, peer.refresh_due) = (Some(now), false);
+        not_kept.iter().for_each(|family| *peer.tally.not_kept.of_mut(family) = 0);
+        self.commands.push(Command::Refresh { peer: peer.id.clone(), families: not_kept });
+        self.chronicle.refresh(peer, not_kept, now);
+    }
+
+    /// The end of a refresh (RFC 7313) that never came.
+    fn check_refresh(&mut self, at: PeerIndex, now: Timestamp) {
+        for family in Family::ALL {
+            let Some(peer) = self.peers.get(at) else { return };
+            if peer.family(family).is_refresh_over(now) {
+                self.end_refresh(at, family);
+            }
+        }
+    }
+}
+
+impl Peer {
+    /// Whether its findings must be looked at although nothing was heard.
+    pub(super) fn wants_a_look(&self, now: Timestamp, settings: &Settings) -> bool {
+        self.is_missed(now, settings) != self.raised.down
+            || (self.tally.held() >= self.limit.warn) != self.raised.limit
+            || (self.tally.rejected_for(Reason::Limit) > 0 && !self.holds_above_limit())
+            || (!self.raised.missing && self.missing(now) != (0, 0))
+            || self.error_count() != self.errors
+            || !self.not_kept_families().is_empty()
+            || self.families.iter().any(|family| family.is_refresh_over(now))
+            || self.has_just_settled(now)
+    }
+
+    fn is_missed(&self, now: Timestamp, settings: &Settings) -> bool {
+        let seen = || self.last.is_some() || self.known_since.after(settings.peer_grace) <= now;
+        self.session.is_none() && seen()
+    }
+
+    /// Whether the time that it had for End-of-RIB ran out just now.
+    fn has_just_settled(&self, now: Timestamp) -> bool {
+        let Some(session) = &self.session else { return false };
+        let settles = session.since.after(self.max_stale_time());
+        settles <= now && now.since(settles) < Duration::from_secs(3)
+    }
+
+    fn error_count(&self) -> u64 {
+        let Some(last) = &self.last else { return 0 };
+        ErrorAction::ALL.into_iter().map(|action| last.stats.errors(action)).sum()
+    }
+
+    pub(super) fn not_kept_families(&self) -> Families {
+        Family::ALL.into_iter().filter(|family| *self.tally.not_kept.of(*family) > 0).collect()
+    }
+
+    pub(super) fn prefix_limit(&self) -> u32 {
+        self.neighbors.as_ref().map_or(0, |neighbors| neighbors.limits.prefixes)
+    }
+
+    /// How many routes of each kind it must announce and does not; none while that cannot be told.
+    pub(super) fn missing(&self, now: Timestamp) -> (u64, u64) {
+        let missing = self.owed.iter().filter(|owed| owed.have == 0 && self.settled(owed.family(), now));
+        missing.fold((0, 0), |(cidrs, subnets), owed| match owed.what {
+            Expected::ServiceCidr(_) => (cidrs + 1, subnets),
+            Expected::NodeSubnet(_) => (cidrs, subnets + 1),
+        })
+    }
+}

@@ -1,0 +1,219 @@
+//! All routes and findings, and the one place that changes them. Pure: time is an argument.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use ipnet::IpNet;
+
+use super::duplicates::Duplicates;
+use super::findings::{Findings, Key};
+use super::hosts::{self, Twin};
+use super::peers::{Map, Peer, Peers};
+use super::work::Job;
+use super::{Command, Settings, chronicle::Chronicle, view};
+use crate::config::Config;
+use crate::policy::Policy;
+use crate::rib::{PeerIndex, Rib};
+use crate::speaker::Event;
+use crate::time::Timestamp;
+
+/// How long changes gather before findings are looked at.
+const GATHER: Duration = Duration::from_millis(100);
+/// How often what only time changes is looked at.
+const HOUSEKEEPING: Duration = Duration::from_secs(1);
+
+/// The core of the observer.
+pub(super) struct Core {
+    pub(super) config: Arc<Config>,
+    pub(super) settings: Settings,
+    pub(super) map: Map,
+    pub(super) policy: Policy,
+    pub(super) rib: Rib,
+    pub(super) peers: Peers,
+    pub(super) findings: Findings,
+    pub(super) duplicates: Duplicates,
+    pub(super) twins: Vec<Twin>,
+    /// Twins in which something changed.
+    pub(super) dirty_twins: Vec<usize>,
+    /// Peers about which something changed.
+    pub(super) dirty_peers: Vec<PeerIndex>,
+    /// When stale routes of which peer expire.
+    pub(super) stale_until: BTreeSet<(Timestamp, PeerIndex)>,
+    /// Who is behind which peer has to be found out anew.
+    pub(super) hosts_dirty: bool,
+    pub(super) racks_dirty: bool,
+    /// Racks that are down.
+    pub(super) racks_down: BTreeSet<Key>,
+    pub(super) jobs: VecDeque<Job>,
+    pub(super) chronicle: Chronicle,
+    pub(super) commands: Vec<Command>,
+    /// What a slice of a walk found, kept for its memory.
+    pub(super) scratch: Vec<(IpNet, crate::rib::Path)>,
+    pub(super) started: Timestamp,
+    flushed: Timestamp,
+    kept_house: Timestamp,
+}
+
+impl Core {
+    /// A core that knows the pinned peers and no route.
+    pub(super) fn new(config: Arc<Config>, settings: Settings, now: Timestamp) -> Self {
+        let mut core = Self {
+            map: Map::new(&config),
+            policy: Policy::new(&config),
+            rib: Rib::new(),
+            peers: Peers::default(),
+            findings: Findings::new(&config.findings),
+            duplicates: Duplicates::default(),
+            twins: Vec::new(),
+            dirty_twins: Vec::new(),
+            dirty_peers: Vec::new(),
+            stale_until: BTreeSet::new(),
+            hosts_dirty: false,
+            racks_dirty: false,
+            racks_down: BTreeSet::new(),
+            jobs: VecDeque::new(),
+            chronicle: Chronicle::new(now),
+            commands: Vec::new(),
+            scratch: Vec::new(),
+            started: now,
+            flushed: now,
+            kept_house: now,
+            config,
+            settings,
+        };
+        core.learn_pins(now);
+        core
+    }
+
+    /// Takes in what a session says.
+    pub(super) fn handle(&mut self, event: Event, now: Timestamp) {
+        match event {
+            Event::Established(established) => self.established(*established, now),
+            Event::Routes { session, batch, .. } => self.routes(session, &batch, now),
+            Event::Closed(closed) => self.closed(&closed, now),
+        }
+    }
+
+    /// Does what is due; answers when to call again at the latest.
+    pub(super) fn tick(&mut self, now: Timestamp) -> Timestamp {
+        if self.kept_house.after(HOUSEKEEPING) <= now {
+            self.kept_house = now;
+            self.keep_house(now);
+        }
+        self.expire_stale(now);
+        if self.is_dirty() && self.flushed.after(GATHER) <= now {
+            self.flushed = now;
+            self.flush(now);
+        }
+        for transition in self.findings.tick(now) {
+            self.chronicle.finding(&transition, now);
+        }
+        self.chronicle.tick(now);
+        self.next_tick()
+    }
+
+    fn next_tick(&self) -> Timestamp {
+        let flush = self.is_dirty().then(|| self.flushed.after(GATHER));
+        let stale = self.stale_until.first().map(|(due, _)| *due);
+        let times = [Some(self.kept_house.after(HOUSEKEEPING)), flush, stale, self.findings.next()];
+        times.into_iter().flatten().min().unwrap_or_default()
+    }
+
+    /// What the speaker should do.
+    pub(super) fn take_commands(&mut self) -> Vec<Command> {
+        std::mem::take(&mut self.commands)
+    }
+
+    /// What happened, for the log; identifiers are given there.
+    pub(super) fn take_events(&mut self) -> Vec<view::Event> {
+        self.chronicle.take()
+    }
+
+    /// Something about this peer changed: its findings must be looked at.
+    pub(super) fn touch(&mut self, at: PeerIndex) {
+        if let Some(peer) = self.peers.get_mut(at)
+            && !std::mem::replace(&mut peer.dirty, true)
+        {
+            self.dirty_peers.push(at);
+        }
+    }
+
+    /// What this peer's node tells its leaves may have changed.
+    pub(super) fn touch_twin(&mut self, at: PeerIndex) {
+        if let Some(place) = self.peers.get(at).and_then(|peer| peer.twin)
+            && let Some(twin) = self.twins.get_mut(place)
+            && !std::mem::replace(&mut twin.dirty, true)
+        {
+            self.dirty_twins.push(place);
+        }
+    }
+
+    fn is_dirty(&self) -> bool {
+        !self.dirty_peers.is_empty()
+            || !self.dirty_twins.is_empty()
+            || self.hosts_dirty
+            || self.racks_dirty
+            || self.duplicates.is_dirty()
+    }
+
+    /// Looks at the findings of all that changed.
+    fn flush(&mut self, now: Timestamp) {
+        if std::mem::take(&mut self.hosts_dirty) {
+            self.find_hosts(now);
+        }
+        for at in std::mem::take(&mut self.dirty_peers) {
+            if let Some(peer) = self.peers.get_mut(at) {
+                peer.dirty = false;
+                self.check_peer(at, now);
+            }
+        }
+        self.compare_nodes(now);
+        self.compare_leaves(now);
+        if std::mem::take(&mut self.racks_dirty) {
+            self.check_racks(now);
+        }
+    }
+
+    fn find_hosts(&mut self, now: Timestamp) {
+        let found = hosts::find(&self.peers);
+        for (at, host, name) in found.of {
+            let Some(peer) = self.peers.get_mut(at) else { continue };
+            let moved = std::mem::replace(&mut peer.host, host) != host;
+            peer.name = name;
+            peer.twin = None;
+            if moved && peer.tally.accepted() > 0 {
+                // It may announce what another does, and what it did may be no other's any more.
+                self.review(at);
+                self.duplicates.look_at_all();
+            }
+        }
+        self.replace_twins(found.twins, now);
+    }
+
+    /// What only time changes.
+    fn keep_house(&mut self, now: Timestamp) {
+        let mut forgotten = Vec::new();
+        let mut touched = Vec::new();
+        for (at, peer) in self.peers.iter() {
+            if self.is_to_be_forgotten(peer, now) {
+                forgotten.push(at);
+            } else if peer.wants_a_look(now, &self.settings) {
+                touched.push(at);
+            }
+        }
+        for at in forgotten {
+            self.forget(at, now);
+        }
+        for at in touched {
+            self.touch(at);
+        }
+    }
+
+    /// The range of a peer may be gone if its session came up while that was removed.
+    fn is_to_be_forgotten(&self, peer: &Peer, now: Timestamp) -> bool {
+        let down_since = peer.since.unwrap_or(peer.known_since);
+        let long_ago = || down_since.after(self.config.findings.forget_after) <= now;
+        peer.session.is_none() && peer.pin.is_none() && (long_ago() || self.map.neighbors(&peer.id).is_none())
+    }
+}

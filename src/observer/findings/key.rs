@@ -1,0 +1,161 @@
+//! What identifies a finding, and what proves it.
+
+use std::sync::Arc;
+
+use ipnet::{IpNet, Ipv4Net};
+use serde::{Deserialize, Serialize};
+
+use super::Kind;
+use crate::policy::{Class, Expected, Reason};
+use crate::speaker::PeerId;
+
+/// Within what prefixes and nodes are compared.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Scope {
+    /// The cluster.
+    pub cluster: Arc<str>,
+    /// The VRF.
+    pub vrf: Arc<str>,
+}
+
+/// What identifies a finding: the same cause has the same key.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Key {
+    pub(super) kind: Kind,
+    pub(super) scope: Scope,
+    pub(super) about: About,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum About {
+    Route { reason: Reason, prefix: IpNet },
+    Prefix(IpNet),
+    Peer(PeerId),
+    Owed { peer: PeerId, prefix: IpNet },
+    Node(Arc<str>),
+    Rack(Arc<str>),
+}
+
+impl Key {
+    /// Routes to `prefix` that are rejected, first of all, for `reason`.
+    pub(super) const fn rogue_route(scope: Scope, reason: Reason, prefix: IpNet) -> Self {
+        Self { kind: Kind::RogueRoute, scope, about: About::Route { reason, prefix } }
+    }
+
+    /// More rejected routes of one peer than are worth a finding each.
+    pub(super) const fn rogue_peer(scope: Scope, peer: PeerId) -> Self {
+        Self { kind: Kind::RogueRoute, scope, about: About::Peer(peer) }
+    }
+
+    /// Several nodes announce `prefix` although one should; none if that is nothing to wonder at in `class`.
+    pub fn duplicate(scope: Scope, class: Class, prefix: IpNet) -> Option<Self> {
+        let kind = match class {
+            Class::NodeSubnet => Kind::DuplicateNodeSubnet,
+            Class::PodBlock => Kind::DuplicatePodBlock,
+            Class::PodHost => Kind::DuplicatePodHost,
+            Class::ServiceCidr | Class::ServiceHost | Class::Other => return None,
+        };
+        Some(Self { kind, scope, about: About::Prefix(prefix) })
+    }
+
+    /// `peer` does not announce what it must.
+    pub fn missing(scope: Scope, peer: PeerId, expected: Expected) -> Self {
+        let (kind, prefix) = match expected {
+            Expected::ServiceCidr(prefix) => (Kind::MissingServiceCidr, prefix),
+            Expected::NodeSubnet(prefix) => (Kind::MissingNodeSubnet, prefix),
+        };
+        Self { kind, scope, about: About::Owed { peer, prefix } }
+    }
+
+    /// `node` tells leaves of one rack different things.
+    pub const fn leaf_disagreement(scope: Scope, node: Arc<str>) -> Self {
+        Self { kind: Kind::LeafDisagreement, scope, about: About::Node(node) }
+    }
+
+    /// No known peer of `rack` has a session.
+    pub const fn rack_down(scope: Scope, rack: Arc<str>) -> Self {
+        Self { kind: Kind::RackDown, scope, about: About::Rack(rack) }
+    }
+
+    /// `peer` has no session.
+    pub const fn peer_down(scope: Scope, peer: PeerId) -> Self {
+        Self { kind: Kind::PeerDown, scope, about: About::Peer(peer) }
+    }
+
+    /// The sessions of `peer` are reset again and again.
+    pub const fn peer_flapping(scope: Scope, peer: PeerId) -> Self {
+        Self { kind: Kind::PeerFlapping, scope, about: About::Peer(peer) }
+    }
+
+    /// Routes of `peer` outlive their session.
+    pub const fn stale_routes(scope: Scope, peer: PeerId) -> Self {
+        Self { kind: Kind::StaleRoutes, scope, about: About::Peer(peer) }
+    }
+
+    /// `peer` is near or above its prefix limit.
+    pub const fn prefix_limit(scope: Scope, peer: PeerId) -> Self {
+        Self { kind: Kind::PrefixLimit, scope, about: About::Peer(peer) }
+    }
+
+    /// `peer` sends UPDATEs with errors.
+    pub const fn malformed_updates(scope: Scope, peer: PeerId) -> Self {
+        Self { kind: Kind::MalformedUpdates, scope, about: About::Peer(peer) }
+    }
+
+    /// The least key of `kind` that can be about `peer`.
+    pub(super) fn first_about(kind: Kind, scope: &Scope, peer: &PeerId) -> Self {
+        let about = match kind {
+            Kind::MissingServiceCidr | Kind::MissingNodeSubnet => {
+                About::Owed { peer: peer.clone(), prefix: Ipv4Net::default().into() }
+            }
+            _ => About::Peer(peer.clone()),
+        };
+        Self { kind, scope: scope.clone(), about }
+    }
+
+    /// What is wrong.
+    pub const fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// Where.
+    pub const fn scope(&self) -> &Scope {
+        &self.scope
+    }
+
+    /// The prefix that it is about, if it is about one.
+    pub const fn prefix(&self) -> Option<IpNet> {
+        match &self.about {
+            About::Route { prefix, .. } | About::Prefix(prefix) | About::Owed { prefix, .. } => Some(*prefix),
+            About::Peer(_) | About::Node(_) | About::Rack(_) => None,
+        }
+    }
+
+    /// The peer that it is about, if it is about one.
+    pub const fn peer(&self) -> Option<&PeerId> {
+        match &self.about {
+            About::Peer(peer) | About::Owed { peer, .. } => Some(peer),
+            About::Route { .. } | About::Prefix(_) | About::Node(_) | About::Rack(_) => None,
+        }
+    }
+
+    /// The reason of rejection that it is about, if it is about one.
+    pub const fn reason(&self) -> Option<Reason> {
+        match &self.about {
+            About::Route { reason, .. } => Some(*reason),
+            _ => None,
+        }
+    }
+}
+
+/// What one peer has to do with a finding.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Proof {
+    /// The peer.
+    pub peer: PeerId,
+    /// The node behind it.
+    pub node: Option<Arc<str>>,
+    /// What was seen there, as in "AS path 65102 65101"; empty: what the summary says.
+    pub text: String,
+}

@@ -1,0 +1,158 @@
+//! What can be found wrong.
+
+use std::fmt;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+/// A kind of finding.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// A route that policy rejects.
+    RogueRoute,
+    /// One pod block from several nodes.
+    DuplicatePodBlock,
+    /// One node subnet from several nodes.
+    DuplicateNodeSubnet,
+    /// One pod host from several nodes, for longer than a migration takes.
+    DuplicatePodHost,
+    /// A service range that a node does not announce.
+    MissingServiceCidr,
+    /// A node that does not announce its subnet.
+    MissingNodeSubnet,
+    /// A node that tells leaves of one rack different things.
+    LeafDisagreement,
+    /// A known peer without session.
+    PeerDown,
+    /// A rack none of whose known peers has a session.
+    RackDown,
+    /// A peer whose sessions are reset again and again.
+    PeerFlapping,
+    /// Routes that outlive their session.
+    StaleRoutes,
+    /// A peer near or above its prefix limit.
+    PrefixLimit,
+    /// A peer that sends UPDATEs with errors (RFC 7606).
+    MalformedUpdates,
+}
+
+impl Kind {
+    /// All kinds.
+    pub const ALL: [Self; 13] = [
+        Self::RogueRoute,
+        Self::DuplicatePodBlock,
+        Self::DuplicateNodeSubnet,
+        Self::DuplicatePodHost,
+        Self::MissingServiceCidr,
+        Self::MissingNodeSubnet,
+        Self::LeafDisagreement,
+        Self::PeerDown,
+        Self::RackDown,
+        Self::PeerFlapping,
+        Self::StaleRoutes,
+        Self::PrefixLimit,
+        Self::MalformedUpdates,
+    ];
+
+    /// The name used in configuration, metrics, the API and the command line.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::RogueRoute => "rogue_route",
+            Self::DuplicatePodBlock => "duplicate_pod_block",
+            Self::DuplicateNodeSubnet => "duplicate_node_subnet",
+            Self::DuplicatePodHost => "duplicate_pod_host",
+            Self::MissingServiceCidr => "missing_service_cidr",
+            Self::MissingNodeSubnet => "missing_node_subnet",
+            Self::LeafDisagreement => "leaf_disagreement",
+            Self::PeerDown => "peer_down",
+            Self::RackDown => "rack_down",
+            Self::PeerFlapping => "peer_flapping",
+            Self::StaleRoutes => "stale_routes",
+            Self::PrefixLimit => "prefix_limit",
+            Self::MalformedUpdates => "malformed_updates",
+        }
+    }
+
+    /// The kind with this name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.name() == name)
+    }
+
+    /// How bad it is.
+    pub const fn severity(self) -> Severity {
+        match self {
+            Self::RogueRoute
+            | Self::DuplicatePodBlock
+            | Self::DuplicateNodeSubnet
+            | Self::RackDown
+            | Self::PrefixLimit => Severity::Critical,
+            Self::DuplicatePodHost
+            | Self::MissingServiceCidr
+            | Self::MissingNodeSubnet
+            | Self::LeafDisagreement
+            | Self::PeerDown
+            | Self::PeerFlapping
+            | Self::StaleRoutes
+            | Self::MalformedUpdates => Severity::Warning,
+        }
+    }
+
+    /// How long its cause must last before it opens, unless `findings.open_after` says otherwise.
+    pub const fn open_after(self) -> Duration {
+        Duration::from_secs(match self {
+            Self::RogueRoute | Self::DuplicatePodBlock | Self::DuplicateNodeSubnet => 5,
+            Self::DuplicatePodHost
+            | Self::MissingServiceCidr
+            | Self::MissingNodeSubnet
+            | Self::LeafDisagreement
+            | Self::PeerDown => 60,
+            Self::RackDown => 30,
+            Self::StaleRoutes => 130,
+            Self::PeerFlapping | Self::PrefixLimit | Self::MalformedUpdates => 0,
+        })
+    }
+
+    /// Whether its cause is that several nodes announce one prefix.
+    pub(super) const fn takes_two(self) -> bool {
+        matches!(self, Self::DuplicatePodBlock | Self::DuplicateNodeSubnet | Self::DuplicatePodHost)
+    }
+
+    pub(super) const fn index(self) -> usize {
+        self as usize
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// How bad a finding is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Severity {
+    /// Good to know.
+    Info,
+    /// To be looked at.
+    Warning,
+    /// To be looked at now.
+    Critical,
+}
+
+impl Severity {
+    /// The name used in the API and the command line.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Info => "info",
+            Self::Warning => "warning",
+            Self::Critical => "critical",
+        }
+    }
+}
+
+impl fmt::Display for Severity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}

@@ -1,0 +1,228 @@
+//! A finding as readers see it: for somebody who was woken by it.
+
+use std::collections::BTreeSet;
+
+use super::key::About;
+use super::{Cause, Findings, Kind, MAX_PROOFS, State, Witness, view};
+use crate::policy::Reason;
+use crate::speaker::PeerId;
+
+/// How many nodes a sentence names.
+const MAX_NAMES: usize = 3;
+
+impl Findings {
+    pub(super) fn view(&self, cause: &Cause) -> view::Finding {
+        let key = &cause.key;
+        let peer = key.peer().or_else(|| same(cause.witnesses.keys()));
+        let leaf =
+            key.peer().map(|peer| &peer.leaf).or_else(|| same(cause.witnesses.keys().map(|peer| &peer.leaf)));
+        let node = match &key.about {
+            About::Node(node) => Some(node),
+            _ => same(cause.witnesses.values().map(|witness| witness.node.as_ref())).flatten(),
+        };
+        let (state, opened) = match cause.state {
+            State::Waiting | State::Pending => ("pending", None),
+            State::Open(opened) => ("open", Some(opened)),
+        };
+        view::Finding {
+            id: cause.id.as_ref().to_owned(),
+            kind: key.kind.name().to_owned(),
+            severity: key.kind.severity().name().to_owned(),
+            state: state.to_owned(),
+            cluster: key.scope.cluster.as_ref().to_owned(),
+            leaf: leaf.map(ToString::to_string),
+            peer: peer.map(|peer| peer.address),
+            node: node.map(ToString::to_string),
+            prefix: key.prefix(),
+            reason: key.reason(),
+            summary: self.summary(cause),
+            evidence: self.evidence(cause),
+            since: cause.since,
+            opened,
+            resolved: None,
+        }
+    }
+
+    fn evidence(&self, cause: &Cause) -> Vec<String> {
+        if let (Kind::RogueRoute, Some(routes)) =
+            (cause.key.kind, cause.key.peer().and_then(|peer| self.rogues.get(peer)))
+        {
+            return routes.lines();
+        }
+        // Where there were events, who they are about needs no line of its own.
+        let told =
+            cause.witnesses.iter().filter(|(_, witness)| cause.events == 0 || !witness.text.is_empty());
+        let total = cause.events.saturating_add(told.clone().count() as u64);
+        let lines = told.map(|(peer, witness)| match witness {
+            Witness { node, text } if text.is_empty() => name(node.as_deref(), peer),
+            Witness { node, text } => format!("{}: {text}", name(node.as_deref(), peer)),
+        });
+        bounded(lines.chain(cause.notes.iter().cloned()), total)
+    }
+
+    fn summary(&self, cause: &Cause) -> String {
+        let key = &cause.key;
+        let who = who(cause);
+        match (&key.about, key.kind) {
+            (About::Route { reason, prefix }, _) => {
+                format!("{prefix} from {who} is rejected: {}", rejected(*reason))
+            }
+            (About::Prefix(prefix), kind) => format!("{prefix} comes from {who}: {}", duplicate(kind)),
+            (About::Owed { prefix, .. }, Kind::MissingServiceCidr) => format!(
+                "{who} does not announce the service range {prefix}: the fabric sends it no service traffic; \
+                 with no other node announcing it, its services are unreachable from outside"
+            ),
+            (About::Owed { prefix, .. }, _) => format!(
+                "{who} announces no subnet within {prefix} that holds its own address: \
+                 hosts that rely on that route cannot reach the node"
+            ),
+            (About::Node(node), _) => format!(
+                "{node} tells the leaves of its rack different things: which of its prefixes can be reached \
+                 depends on the leaf that traffic passes"
+            ),
+            (About::Rack(rack), _) => format!(
+                "no known peer of rack {rack} has a session: the rack is down or cut off, and its pods and \
+                 services cannot be reached if its other leaves see the same"
+            ),
+            (About::Peer(peer), Kind::RogueRoute) => {
+                // None are known yet of a finding that was there before a restart.
+                let (total, reasons) = self.rogues.get(peer).map_or_else(
+                    || ("many".into(), String::new()),
+                    |routes| (routes.total().to_string(), format!(" ({})", routes.reasons())),
+                );
+                format!(
+                    "{who} announces {total} routes that are rejected{reasons}, as a node does that passes on what it \
+                     learned; a leaf that accepts one of them sends its traffic to this node"
+                )
+            }
+            (About::Peer(_), kind) => format!("{who} {}", trouble(kind)),
+        }
+    }
+}
+
+/// `lines`, of which there are `total`, cut to the number of proofs that are shown.
+pub(super) fn bounded(lines: impl Iterator<Item = String>, total: u64) -> Vec<String> {
+    let mut shown: Vec<_> = lines.take(MAX_PROOFS).collect();
+    if total > shown.len() as u64 {
+        shown.truncate(MAX_PROOFS - 1);
+        shown.push(format!("and {} more", total.saturating_sub(shown.len() as u64)));
+    }
+    shown
+}
+
+fn rejected(reason: Reason) -> &'static str {
+    match reason {
+        Reason::DefaultRoute => {
+            "a fabric that believed this default route would send everything it knows no better way for into the node"
+        }
+        Reason::Martian => "the range is reserved and must not be routed; no traffic can follow it",
+        Reason::NotAllowed => {
+            "this peer may announce nothing there; a fabric that believed it would draw that range's traffic to the node"
+        }
+        Reason::TooBroad => {
+            "it is wider than allowed; a fabric that believed it would draw traffic of other nodes and of unused \
+             addresses to this one"
+        }
+        Reason::TooSpecific => {
+            "it is not of an allowed length; as the longer match it would take traffic away from the right route"
+        }
+        Reason::NotOwnNodeSubnet => {
+            "the node does not stand in that subnet; traffic for the nodes that do would be misled"
+        }
+        Reason::AsPathTooLong => {
+            "its AS path is too long, so the node passes on what others originated, or prepends; the leaves drop it, and \
+             no traffic takes this way"
+        }
+        Reason::AsPathEmpty => {
+            "it has no AS path, which eBGP forbids; the leaves drop it, and no traffic takes this way"
+        }
+        Reason::FirstAsMismatch => {
+            "its AS path does not start with the peer's AS; the leaves drop it, and no traffic takes this way"
+        }
+        Reason::UnexpectedOriginAs => {
+            "somebody else originated it; traffic that followed it would make a detour through this node"
+        }
+        Reason::OwnAsInPath => {
+            "the leaf's own AS is in its path, so the node hands back what a leaf gave it; the leaves drop it, and no \
+             traffic takes this way"
+        }
+        Reason::AsSet => {
+            "there is an AS_SET in its path, so its origin cannot be told; leaves that follow RFC 9774 drop it"
+        }
+        Reason::NextHopNotPeer => "its next hop is not the peer; traffic would go to a third party",
+        Reason::Limit => "its peer is above the prefix limit; nothing is known about what lies behind it",
+    }
+}
+
+fn duplicate(kind: Kind) -> &'static str {
+    match kind {
+        Kind::DuplicateNodeSubnet => {
+            "the fabric spreads that subnet's traffic over all of them, and what arrives at the wrong node is lost"
+        }
+        Kind::DuplicatePodHost => {
+            "the fabric spreads the pod's traffic over all of them, for longer than a migration takes; what arrives at \
+             the wrong node is lost"
+        }
+        _ => {
+            "the fabric spreads the block's traffic over all of them, and pods lose what arrives at the wrong node"
+        }
+    }
+}
+
+fn trouble(kind: Kind) -> &'static str {
+    match kind {
+        Kind::PeerFlapping => {
+            "loses its session again and again: each time its routes may go, and traffic to its pods with them"
+        }
+        Kind::StaleRoutes => {
+            "did not come back for its routes: they are kept as they were, and if the node is dead their traffic is lost"
+        }
+        Kind::PrefixLimit => {
+            "is near or above its prefix limit: a leaf with that limit refuses further routes or ends the session"
+        }
+        Kind::MalformedUpdates => {
+            "sends UPDATEs with errors: their routes count as withdrawn or lose attributes (RFC 7606)"
+        }
+        _ => {
+            "has no session: if the other leaves see the same, its pods and services cannot be reached; if not, \
+             it is this leaf that it cannot reach"
+        }
+    }
+}
+
+/// The nodes that a cause is about.
+fn who(cause: &Cause) -> String {
+    let mut names: BTreeSet<_> =
+        cause.witnesses.iter().map(|(peer, witness)| name(witness.node.as_deref(), peer)).collect();
+    if names.len() > 1 {
+        // Two sessions of one node are one node.
+        names = cause
+            .witnesses
+            .iter()
+            .map(|(peer, witness)| {
+                witness.node.as_ref().map_or_else(|| peer.to_string(), ToString::to_string)
+            })
+            .collect();
+    }
+    let total = names.len();
+    let shown: Vec<_> = names.into_iter().take(MAX_NAMES).collect();
+    match (total, cause.key.peer()) {
+        (0, Some(peer)) => peer.to_string(),
+        (0, None) => "somebody".into(),
+        (1, _) => shown.concat(),
+        (total, _) if total > MAX_NAMES => format!("{} and {} more", shown.join(", "), total - MAX_NAMES),
+        _ => shown.join(" and "),
+    }
+}
+
+/// A node that nobody named has the name of its address, and that once is enough.
+fn name(node: Option<&str>, peer: &PeerId) -> String {
+    let named = node.filter(|node| *node != peer.address.to_string());
+    named.map_or_else(|| peer.to_string(), |node| format!("{node} ({peer})"))
+}
+
+/// What all are, if they are all the same.
+fn same<T: PartialEq>(mut items: impl Iterator<Item = T>) -> Option<T> {
+    let first = items.next()?;
+    items.all(|item| item == first).then_some(first)
+}

@@ -1,0 +1,478 @@
+//! The known peers: who they are, what their sessions are doing, what they announced in numbers.
+
+use std::collections::VecDeque;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use foldhash::fast::RandomState;
+use hashbrown::HashMap;
+use ipnet::IpNet;
+
+use super::alarms::Raised;
+use super::each::Each;
+use super::findings::{Announcer, Scope};
+use crate::bgp::{Families, Family, Negotiated};
+use crate::config::Config;
+use crate::config::model::{Leaf, Neighbors, Node};
+use crate::policy::{Class, Expected, Judgement, Reason, Terms};
+use crate::rib::PeerIndex;
+use crate::speaker::{PeerId, PeerStats, SessionId};
+use crate::time::Timestamp;
+
+/// One known peer.
+pub(super) struct Peer {
+    pub(super) id: PeerId,
+    pub(super) place: Place,
+    /// The pin that names its address, if one does.
+    pub(super) pin: Option<Arc<Node>>,
+    /// Since when it is known.
+    pub(super) known_since: Timestamp,
+    /// The representative of all peers behind which the same host stands: see [`super::hosts`].
+    pub(super) host: PeerIndex,
+    /// The node's name.
+    pub(super) name: Option<Arc<str>>,
+    /// Its place among the nodes that several leaves of a rack hear.
+    pub(super) twin: Option<usize>,
+    pub(super) session: Option<Session>,
+    /// What is kept of the last session, or of the present one.
+    pub(super) last: Option<Last>,
+    /// Since when it is Established, or down.
+    pub(super) since: Option<Timestamp>,
+    pub(super) last_error: Option<Arc<str>>,
+    pub(super) terms: Option<Arc<Terms>>,
+    pub(super) neighbors: Option<Arc<Neighbors>>,
+    pub(super) families: Each<FamilyState>,
+    /// Families in which a prefix may have several paths, if only of an earlier session.
+    pub(super) add_path: Families,
+    /// When its stale routes go, or stop waiting for End-of-RIB.
+    pub(super) stale_until: Option<Timestamp>,
+    pub(super) tally: Tally,
+    pub(super) owed: Vec<Owed>,
+    /// Its latest losses, at most four.
+    pub(super) losses: VecDeque<Timestamp>,
+    pub(super) limit: LimitState,
+    /// When it was last asked to send everything again.
+    pub(super) refreshed: Option<Timestamp>,
+    /// Some of what was not kept may be acceptable now: it is to be asked as soon as it may be.
+    pub(super) refresh_due: bool,
+    /// UPDATEs with errors as counted at the last look.
+    pub(super) errors: u64,
+    /// How many routes that were not kept its finding tells of.
+    pub(super) not_kept_told: u64,
+    /// Which findings about it were raised and not cleared.
+    pub(super) raised: Raised,
+    /// Whether something about it changed since its findings were looked at.
+    pub(super) dirty: bool,
+    /// No longer known: only its routes have yet to be swept.
+    pub(super) leaving: bool,
+}
+
+/// Where a peer belongs.
+#[derive(Clone, PartialEq)]
+pub(super) struct Place {
+    pub(super) scope: Scope,
+    pub(super) rack: Arc<str>,
+    pub(super) local_as: u32,
+}
+
+/// An Established session.
+pub(super) struct Session {
+    pub(super) id: SessionId,
+    pub(super) since: Timestamp,
+    pub(super) negotiated: Arc<Negotiated>,
+    /// Its prefix limit was hit and its end is asked for: nothing more is learned from it.
+    pub(super) condemned: bool,
+}
+
+/// What is shown of a session, also after its end.
+pub(super) struct Last {
+    pub(super) id: SessionId,
+    /// Our end.
+    pub(super) local: IpAddr,
+    pub(super) negotiated: Arc<Negotiated>,
+    pub(super) capabilities: Arc<[String]>,
+    pub(super) stats: Arc<PeerStats>,
+}
+
+/// What a family of a peer is going through.
+#[derive(Clone, Copy, Default)]
+pub(super) struct FamilyState {
+    /// End-of-RIB was heard in this session.
+    pub(super) end_of_rib: bool,
+    pub(super) old: Old,
+    /// The old generation is being swept.
+    pub(super) sweeping: bool,
+}
+
+/// What the old generation of a family's paths stands for.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+pub(super) enum Old {
+    /// Routes like any others.
+    #[default]
+    Current,
+    /// It outlives its session (RFC 4724).
+    Stale,
+    /// It is lost, and counts nowhere.
+    Lost,
+    /// The peer sends everything again (RFC 7313); this is what it did not send yet, and until when we wait.
+    Refreshing(Timestamp),
+}
+
+impl FamilyState {
+    pub(super) fn is_stale(&self) -> bool {
+        self.old == Old::Stale
+    }
+
+    /// Whether a refresh should have ended.
+    pub(super) fn is_refresh_over(&self, now: Timestamp) -> bool {
+        matches!(self.old, Old::Refreshing(until) if until <= now)
+    }
+}
+
+/// Numbers, exact at any time.
+#[derive(Clone, Default)]
+pub(super) struct Tally {
+    pub(super) accepted: Each<[u64; Class::ALL.len()]>,
+    pub(super) rejected: Each<[u64; Reason::ALL.len()]>,
+    /// The sums of both.
+    accepted_paths: u64,
+    rejected_paths: u64,
+    /// The sum of the hashes of the accepted prefixes: equal sets have equal sums in whatever order.
+    pub(super) digest: Each<u64>,
+    /// Rejected above the budget since the last (re)learn.
+    pub(super) not_kept: Each<u64>,
+    pub(super) announced: Each<u64>,
+    pub(super) withdrawn: Each<u64>,
+}
+
+/// Something that the peer must announce.
+#[derive(Clone, Copy)]
+pub(super) struct Owed {
+    pub(super) what: Expected,
+    /// How many routes answer it.
+    pub(super) have: u64,
+}
+
+impl Owed {
+    /// The family that must answer it.
+    pub(super) const fn family(&self) -> Family {
+        match &self.what {
+            Expected::ServiceCidr(prefix) | Expected::NodeSubnet(prefix) => Family::of(prefix),
+        }
+    }
+}
+
+/// What became of a peer's prefix limit.
+pub(super) struct LimitState {
+    /// From how many routes on it is a finding.
+    pub(super) warn: u64,
+    /// The last reset for it.
+    reset: Option<Timestamp>,
+    /// How many there were in a row.
+    resets: u32,
+}
+
+impl LimitState {
+    /// How long a peer is refused after a reset: 60 s, doubling to 10 min until it kept within for as long.
+    pub(super) fn refuse(&mut self, now: Timestamp) -> Duration {
+        const FIRST: Duration = Duration::from_mins(1);
+        const LONGEST: Duration = Duration::from_mins(10);
+        let in_a_row = self.reset.is_some_and(|reset| now.since(reset) < LONGEST * 2);
+        self.resets = if in_a_row { self.resets.saturating_add(1) } else { 0 };
+        self.reset = Some(now);
+        FIRST.saturating_mul(1 << self.resets.min(4)).min(LONGEST)
+    }
+}
+
+impl Peer {
+    fn new(id: PeerId, place: Place, host: PeerIndex, now: Timestamp) -> Self {
+        Self {
+            id,
+            place,
+            pin: None,
+            known_since: now,
+            host,
+            name: None,
+            twin: None,
+            session: None,
+            last: None,
+            since: None,
+            last_error: None,
+            terms: None,
+            neighbors: None,
+            families: Each::default(),
+            add_path: Families::NONE,
+            stale_until: None,
+            tally: Tally::default(),
+            owed: Vec::new(),
+            losses: VecDeque::new(),
+            limit: LimitState { warn: u64::MAX, reset: None, resets: 0 },
+            refreshed: None,
+            refresh_due: false,
+            errors: 0,
+            not_kept_told: 0,
+            raised: Raised::default(),
+            dirty: false,
+            leaving: false,
+        }
+    }
+
+    pub(super) const fn family(&self, family: Family) -> &FamilyState {
+        self.families.of(family)
+    }
+
+    pub(super) const fn family_mut(&mut self, family: Family) -> &mut FamilyState {
+        self.families.of_mut(family)
+    }
+
+    /// Families of the present session, or of the last one.
+    pub(super) fn negotiated_families(&self) -> Families {
+        self.last.as_ref().map_or(Families::NONE, |last| last.negotiated.families)
+    }
+
+    /// How long its routes may be stale.
+    pub(super) fn max_stale_time(&self) -> Duration {
+        self.neighbors.as_ref().map_or(Duration::ZERO, |neighbors| neighbors.max_stale_time)
+    }
+
+    /// Whether the session has said all it has to say of this family, or has had the time for it.
+    pub(super) fn settled(&self, family: Family, now: Timestamp) -> bool {
+        let state = self.family(family);
+        let Some(session) = &self.session else { return false };
+        !state.is_stale()
+            && session.negotiated.families.contains(family)
+            && (state.end_of_rib || session.since.after(self.max_stale_time()) <= now)
+    }
+
+    /// Whether a path of this peer outlives its session.
+    pub(super) fn is_stale(&self, family: Family, old: bool) -> bool {
+        old && self.family(family).is_stale()
+    }
+
+    /// Whether a path of this peer is lost, though it still has to be swept.
+    pub(super) fn is_lost(&self, family: Family, old: bool) -> bool {
+        old && self.family(family).old == Old::Lost
+    }
+
+    /// Who announces, as the findings want to know it.
+    pub(super) fn announcer(&self) -> Announcer {
+        let scope = self.place.scope.clone();
+        Announcer { peer: self.id.clone(), scope, node: self.name.clone() }
+    }
+
+    /// The peer's AS, also before its first session if its pin says so.
+    pub(super) fn asn(&self) -> Option<u32> {
+        let pinned = || self.pin.as_ref().and_then(|pin| pin.asn);
+        self.last.as_ref().map(|last| last.negotiated.peer_as).or_else(pinned)
+    }
+}
+
+impl Tally {
+    /// Counts one path more, or less.
+    pub(super) fn count(&mut self, family: Family, judgement: Judgement, more: bool) {
+        let (by, sum) = match judgement.reasons().first() {
+            None => {
+                (self.accepted.of_mut(family).get_mut(judgement.class() as usize), &mut self.accepted_paths)
+            }
+            Some(reason) => (self.rejected.of_mut(family).get_mut(reason as usize), &mut self.rejected_paths),
+        };
+        for count in by.into_iter().chain([sum]) {
+            *count = if more { *count + 1 } else { count.saturating_sub(1) };
+        }
+    }
+
+    /// Accepted, stale ones included.
+    pub(super) const fn accepted(&self) -> u64 {
+        self.accepted_paths
+    }
+
+    /// Rejected and kept.
+    pub(super) const fn rejected(&self) -> u64 {
+        self.rejected_paths
+    }
+
+    /// Accepted or rejected.
+    pub(super) const fn held(&self) -> u64 {
+        self.accepted_paths + self.rejected_paths
+    }
+
+    /// Rejected for this reason first, both families together.
+    pub(super) fn rejected_for(&self, reason: Reason) -> u64 {
+        self.rejected.iter().filter_map(|by| by.get(reason as usize)).sum()
+    }
+
+    /// Held, the ones above the prefix limit aside.
+    pub(super) fn admitted(&self) -> u64 {
+        self.held().saturating_sub(self.rejected_for(Reason::Limit))
+    }
+
+    /// Forgets what is held of a family.
+    pub(super) fn clear(&mut self, family: Family) {
+        *self.accepted.of_mut(family) = Default::default();
+        *self.rejected.of_mut(family) = Default::default();
+        *self.digest.of_mut(family) = 0;
+        *self.not_kept.of_mut(family) = 0;
+        self.accepted_paths = self.accepted.iter().flatten().sum();
+        self.rejected_paths = self.rejected.iter().flatten().sum();
+    }
+}
+
+/// All known peers.
+#[derive(Default)]
+pub(super) struct Peers {
+    slots: Vec<Option<Peer>>,
+    free: Vec<PeerIndex>,
+    by_id: HashMap<PeerId, PeerIndex, RandomState>,
+    by_session: HashMap<SessionId, PeerIndex, RandomState>,
+}
+
+impl Peers {
+    pub(super) fn get(&self, at: PeerIndex) -> Option<&Peer> {
+        self.slots.get(at.0 as usize)?.as_ref()
+    }
+
+    pub(super) fn get_mut(&mut self, at: PeerIndex) -> Option<&mut Peer> {
+        self.slots.get_mut(at.0 as usize)?.as_mut()
+    }
+
+    /// The peer with this identity, if it is known.
+    pub(super) fn find(&self, id: &PeerId) -> Option<PeerIndex> {
+        self.by_id.get(id).copied()
+    }
+
+    /// The peer whose present session this is.
+    pub(super) fn of_session(&self, session: SessionId) -> Option<PeerIndex> {
+        self.by_session.get(&session).copied()
+    }
+
+    pub(super) fn bind(&mut self, session: SessionId, at: PeerIndex) {
+        self.by_session.insert(session, at);
+    }
+
+    pub(super) fn unbind(&mut self, session: SessionId) {
+        self.by_session.remove(&session);
+    }
+
+    /// The known ones, in no order.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (PeerIndex, &Peer)> {
+        let numbered = (0..).map(PeerIndex).zip(&self.slots);
+        numbered.filter_map(|(at, peer)| Some((at, peer.as_ref()?))).filter(|(_, peer)| !peer.leaving)
+    }
+
+    /// Where they are, those included that are about to leave.
+    pub(super) fn indexes(&self) -> Vec<PeerIndex> {
+        let numbered = (0..).map(PeerIndex).zip(&self.slots);
+        numbered.filter_map(|(at, peer)| peer.as_ref().map(|_| at)).collect()
+    }
+
+    /// Makes a peer known.
+    pub(super) fn learn(&mut self, id: PeerId, place: Place, now: Timestamp) -> PeerIndex {
+        let at = self.free.pop().unwrap_or_else(|| {
+            self.slots.push(None);
+            PeerIndex(u32::try_from(self.slots.len() - 1).unwrap_or(u32::MAX))
+        });
+        self.by_id.insert(id.clone(), at);
+        if let Some(slot) = self.slots.get_mut(at.0 as usize) {
+            *slot = Some(Peer::new(id, place, at, now));
+        }
+        at
+    }
+
+    /// Makes a peer unknown; it stays until [`Peers::remove`], once its routes are gone.
+    pub(super) fn leave(&mut self, at: PeerIndex) {
+        let Some(peer) = self.slots.get_mut(at.0 as usize).and_then(Option::as_mut) else { return };
+        peer.leaving = true;
+        self.by_id.remove(&peer.id);
+    }
+
+    /// Takes out a peer that left and has no routes any more: its place is used again.
+    pub(super) fn remove(&mut self, at: PeerIndex) {
+        if let Some(slot) = self.slots.get_mut(at.0 as usize)
+            && slot.take_if(|peer| peer.leaving).is_some()
+        {
+            self.free.push(at);
+        }
+    }
+}
+
+/// What the configuration says of who may be where.
+pub(super) struct Map {
+    leaves: HashMap<Arc<str>, Leaf, RandomState>,
+    neighbors: HashMap<Arc<str>, Vec<Arc<Neighbors>>, RandomState>,
+    nodes: Vec<Arc<Node>>,
+    /// Pins by each of their addresses.
+    pins: HashMap<IpAddr, Vec<Arc<Node>>, RandomState>,
+}
+
+impl Map {
+    pub(super) fn new(config: &Config) -> Self {
+        let leaves = config.leaves.iter().map(|leaf| (Arc::clone(&leaf.name), leaf.clone())).collect();
+        let mut neighbors: HashMap<Arc<str>, Vec<Arc<Neighbors>>, RandomState> = HashMap::default();
+        for entry in &config.neighbors {
+            neighbors.entry(Arc::clone(&entry.leaf)).or_default().push(Arc::new(entry.clone()));
+        }
+        let nodes: Vec<_> = config.nodes.iter().cloned().map(Arc::new).collect();
+        let mut pins: HashMap<IpAddr, Vec<Arc<Node>>, RandomState> = HashMap::default();
+        for node in &nodes {
+            for address in &node.addresses {
+                pins.entry(*address).or_default().push(Arc::clone(node));
+            }
+        }
+        Self { leaves, neighbors, nodes, pins }
+    }
+
+    /// The entry that lets this address in: the one with the longest range.
+    pub(super) fn neighbors(&self, id: &PeerId) -> Option<&Arc<Neighbors>> {
+        let fitting = self.neighbors.get(&id.leaf)?.iter().filter(|entry| entry.range.contains(&id.address));
+        fitting.max_by_key(|entry| entry.range.prefix_len())
+    }
+
+    /// Where a peer that this entry lets in belongs.
+    pub(super) fn place(&self, neighbors: &Neighbors) -> Option<Place> {
+        let leaf = self.leaves.get(&neighbors.leaf)?;
+        let scope = Scope { cluster: Arc::clone(&neighbors.cluster), vrf: Arc::clone(&neighbors.vrf) };
+        Some(Place { scope, rack: Arc::clone(&leaf.rack), local_as: leaf.local_as })
+    }
+
+    /// The pin that names this address in this rack.
+    pub(super) fn pin(&self, address: IpAddr, rack: &str) -> Option<&Arc<Node>> {
+        let fits = |node: &&Arc<Node>| node.rack.as_deref().is_none_or(|pinned| pinned == rack);
+        self.pins.get(&address)?.iter().find(fits)
+    }
+
+    /// Each pinned address on each leaf that would let it in.
+    pub(super) fn pinned(&self) -> Vec<PeerId> {
+        let mut pinned = Vec::new();
+        for node in &self.nodes {
+            for leaf in self.leaves.values() {
+                if node.rack.as_ref().is_some_and(|rack| *rack != leaf.rack) {
+                    continue;
+                }
+                let ids = node
+                    .addresses
+                    .iter()
+                    .map(|address| PeerId { leaf: Arc::clone(&leaf.name), address: *address });
+                pinned.extend(ids.filter(|id| self.neighbors(id).is_some()));
+            }
+        }
+        pinned
+    }
+}
+
+/// Whether `prefix` answers what is expected of a peer with these addresses.
+pub(super) fn answers(what: Expected, prefix: &IpNet, own: IpAddr, pin: Option<&Node>) -> bool {
+    match what {
+        Expected::ServiceCidr(expected) => expected == *prefix,
+        Expected::NodeSubnet(within) => {
+            within.contains(prefix) && own_addresses(own, pin).any(|own| prefix.contains(&own))
+        }
+    }
+}
+
+/// The session's far end, and the pinned addresses of the other family: as policy has it, a session of the
+/// same family leaves no doubt.
+pub(super) fn own_addresses(own: IpAddr, pin: Option<&Node>) -> impl Iterator<Item = IpAddr> {
+    let pinned = pin.into_iter().flat_map(|pin| pin.addresses.iter().copied());
+    std::iter::once(own).chain(pinned.filter(move |other| other.is_ipv4() != own.is_ipv4()))
+}

@@ -1,0 +1,293 @@
+//! The loop: the one task that owns the core, and the handle through which everybody else asks it.
+
+#![expect(clippy::disallowed_methods, reason = "the observer's IO: one task and its timer")]
+
+use std::collections::VecDeque;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
+
+use ipnet::IpNet;
+use tokio::sync::{mpsc, oneshot};
+
+use super::core::Core;
+use super::search::Search;
+use super::{EventLog, Processing, RouteQuery, Snapshot, view};
+use crate::bgp::Families;
+use crate::config::Config;
+use crate::speaker::{Event, PeerId};
+use crate::time::{Clock, Timestamp};
+
+/// What the observer wants of a session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Command {
+    /// Send ROUTE-REFRESH where it was negotiated.
+    Refresh {
+        /// To whom.
+        peer: PeerId,
+        /// For what.
+        families: Families,
+    },
+    /// End the session with Cease/4: the peer comes again.
+    Reset {
+        /// Whose.
+        peer: PeerId,
+    },
+    /// End the session with Cease/1 and refuse the peer for a while.
+    PrefixLimit {
+        /// Whose.
+        peer: PeerId,
+        /// How long.
+        refuse: Duration,
+    },
+    /// Free the place of a peer that is no longer known.
+    Forget {
+        /// Whose.
+        peer: PeerId,
+    },
+}
+
+/// How patient the observer is with what has not happened yet since it started.
+#[derive(Clone, Copy, Debug)]
+pub struct Settings {
+    /// Before this, no expected route is missed. A node says with End-of-RIB that it has told everything,
+    /// and missing routes are judged after it only; this lets a whole fabric settle besides.
+    pub route_grace: Duration,
+    /// Before this, no pinned peer is missed that was not seen yet: longer than BIRD's 240 s of recovery
+    /// and its error wait.
+    pub peer_grace: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { route_grace: Duration::from_mins(1), peer_grace: Duration::from_mins(6) }
+    }
+}
+
+/// The handle: cheap to clone; every answer is `None` once the observer has ended.
+#[derive(Clone, Debug)]
+pub struct Observer {
+    requests: mpsc::Sender<Request>,
+    log: Arc<EventLog>,
+    heartbeat: Arc<AtomicU64>,
+}
+
+#[derive(Debug)]
+enum Request {
+    Snapshot(oneshot::Sender<Arc<Snapshot>>),
+    Routes(Box<RouteQuery>, oneshot::Sender<view::Page<view::Route>>),
+    Why(IpNet, oneshot::Sender<Vec<view::Why>>),
+    Reconfigure(Arc<Config>, oneshot::Sender<()>),
+    Forget(Option<String>, IpAddr, oneshot::Sender<usize>),
+}
+
+/// Starts the observer. It ends when all senders of `events` are gone.
+pub fn spawn(
+    config: Arc<Config>,
+    settings: Settings,
+    clock: Clock,
+    events: mpsc::Receiver<Event>,
+    speaker: impl Fn(Command) + Send + 'static,
+) -> Observer {
+    let (sender, requests) = mpsc::channel(64);
+    let now = clock.now();
+    let log = Arc::new(EventLog::new());
+    let heartbeat = Arc::new(AtomicU64::new(now.as_micros()));
+    let observer = Observer { requests: sender, log: log.clone(), heartbeat: heartbeat.clone() };
+    let core = Core::new(config, settings, now);
+    let task = Task {
+        core,
+        clock,
+        events,
+        requests,
+        speaker,
+        log,
+        heartbeat,
+        searches: VecDeque::new(),
+        snapshot: None,
+        processing: Processing::default(),
+    };
+    tokio::spawn(task.run());
+    observer
+}
+
+/// How many batches are taken in before anything else has its turn.
+const BATCHES: usize = 16;
+/// How many requests are answered before anything else has its turn.
+const REQUESTS: usize = 8;
+/// How many routes a query looks at in one turn.
+const STEPS: usize = 4_000;
+/// For how long a snapshot is good enough.
+const FRESH: Duration = Duration::from_millis(50);
+
+struct Task<F> {
+    core: Core,
+    clock: Clock,
+    events: mpsc::Receiver<Event>,
+    requests: mpsc::Receiver<Request>,
+    speaker: F,
+    log: Arc<EventLog>,
+    heartbeat: Arc<AtomicU64>,
+    /// Queries that are being answered, in turns.
+    searches: VecDeque<(Search, oneshot::Sender<view::Page<view::Route>>)>,
+    snapshot: Option<Arc<Snapshot>>,
+    processing: Processing,
+}
+
+impl<F: Fn(Command)> Task<F> {
+    async fn run(mut self) {
+        let mut news = Vec::with_capacity(BATCHES);
+        let mut next = self.clock.now();
+        loop {
+            if self.core.has_work() || !self.searches.is_empty() {
+                tokio::task::yield_now().await;
+                if !self.take_what_is_there(&mut news) {
+                    return;
+                }
+            } else {
+                let due = tokio::time::Instant::from_std(self.clock.instant(next));
+                tokio::select! {
+                    count = self.events.recv_many(&mut news, BATCHES) => if count == 0 { return },
+                    Some(request) = self.requests.recv() => self.answer(request),
+                    () = tokio::time::sleep_until(due) => {}
+                }
+            }
+            for event in news.drain(..) {
+                self.handle(event);
+            }
+            self.answer_some();
+            let now = self.clock.now();
+            self.core.work(now);
+            self.search();
+            next = self.core.tick(now);
+            self.tell();
+            self.heartbeat.store(now.as_micros(), Relaxed);
+        }
+    }
+
+    /// Without waiting; `false`: there will be no more.
+    fn take_what_is_there(&mut self, news: &mut Vec<Event>) -> bool {
+        while news.len() < BATCHES {
+            match self.events.try_recv() {
+                Ok(event) => news.push(event),
+                Err(mpsc::error::TryRecvError::Empty) => break,
+                Err(mpsc::error::TryRecvError::Disconnected) => return false,
+            }
+        }
+        true
+    }
+
+    fn handle(&mut self, event: Event) {
+        let start = self.clock.now();
+        self.core.handle(event, start);
+        self.processing.observe(self.clock.now().since(start).as_secs_f64());
+    }
+
+    fn answer_some(&mut self) {
+        for _ in 0..REQUESTS {
+            let Ok(request) = self.requests.try_recv() else { return };
+            self.answer(request);
+        }
+    }
+
+    /// Who asked may have gone meanwhile: that is fine.
+    fn answer(&mut self, request: Request) {
+        let now = self.clock.now();
+        match request {
+            Request::Snapshot(answer) => {
+                let _ = answer.send(self.snapshot(now));
+            }
+            Request::Routes(query, answer) => self.searches.push_back((Search::new(*query), answer)),
+            Request::Why(prefix, answer) => {
+                let _ = answer.send(self.core.why(prefix));
+            }
+            Request::Reconfigure(config, answer) => {
+                self.core.reconfigure(config, now);
+                let _ = answer.send(());
+            }
+            Request::Forget(leaf, peer, answer) => {
+                let _ = answer.send(self.core.forget_down(leaf.as_deref(), peer, now));
+            }
+        }
+    }
+
+    fn snapshot(&mut self, now: Timestamp) -> Arc<Snapshot> {
+        if let Some(snapshot) = self.snapshot.as_ref().filter(|snapshot| now.since(snapshot.at) < FRESH) {
+            return Arc::clone(snapshot);
+        }
+        let snapshot = Arc::new(Snapshot {
+            processing: self.processing,
+            queue: (self.events.len(), self.events.max_capacity()),
+            ..self.core.snapshot(now)
+        });
+        self.snapshot = Some(Arc::clone(&snapshot));
+        snapshot
+    }
+
+    /// A turn of the query that waited longest.
+    fn search(&mut self) {
+        let Some((mut search, answer)) = self.searches.pop_front() else { return };
+        if answer.is_closed() {
+            return;
+        }
+        if self.core.search(&mut search, STEPS) {
+            let _ = answer.send(search.finish(&self.core));
+        } else {
+            self.searches.push_back((search, answer));
+        }
+    }
+
+    fn tell(&mut self) {
+        self.log.append(self.core.take_events());
+        for command in self.core.take_commands() {
+            (self.speaker)(command);
+        }
+    }
+}
+
+impl Observer {
+    /// Peers, counters and findings, at most 50 ms old.
+    pub async fn snapshot(&self) -> Option<Arc<Snapshot>> {
+        self.ask(Request::Snapshot).await
+    }
+
+    /// A page of routes in the order of prefix, peer and path. A page may end early: only one without
+    /// `next_cursor` is the last.
+    pub async fn routes(&self, query: RouteQuery) -> Option<view::Page<view::Route>> {
+        self.ask(|answer| Request::Routes(Box::new(query), answer)).await
+    }
+
+    /// How every route that has exactly `prefix` was judged.
+    pub async fn why(&self, prefix: IpNet) -> Option<Vec<view::Why>> {
+        self.ask(|answer| Request::Why(prefix, answer)).await
+    }
+
+    /// Takes over policy, nodes, findings and neighbors of `config`: answers when it is in force, while
+    /// routes learned before are still being judged again.
+    pub async fn reconfigure(&self, config: Arc<Config>) -> Option<()> {
+        self.ask(|answer| Request::Reconfigure(config, answer)).await
+    }
+
+    /// Forgets peers that are down and not pinned, with what is left of their routes: those with this
+    /// address on the named leaf, or on all. Answers how many there were.
+    pub async fn forget(&self, leaf: Option<String>, peer: IpAddr) -> Option<usize> {
+        self.ask(|answer| Request::Forget(leaf, peer, answer)).await
+    }
+
+    /// What happened.
+    pub fn events(&self) -> &EventLog {
+        &self.log
+    }
+
+    /// When the loop last turned: at least once a second while it is healthy.
+    pub fn heartbeat(&self) -> Timestamp {
+        Timestamp::from_micros(self.heartbeat.load(Relaxed))
+    }
+
+    async fn ask<T>(&self, request: impl FnOnce(oneshot::Sender<T>) -> Request) -> Option<T> {
+        let (sender, answer) = oneshot::channel();
+        self.requests.send(request(sender)).await.ok()?;
+        answer.await.ok()
+    }
+}

@@ -1,0 +1,411 @@
+//! Whatever happens in whatever order: the numbers are what a count from scratch gives, and routes and
+//! findings are what a plain model of the rules says.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::observer::core::Core;
+use crate::observer::peers::{Tally, answers};
+
+/// Who there is: a node that two leaves of a rack hear, its other daemon, and another node.
+const SLOTS: [(&str, &str, u32); 4] = [
+    ("leaf1", NODE, NODE_AS),
+    ("leaf2", NODE, NODE_AS),
+    ("leaf1", "fd00:1::2", NODE_AS),
+    ("leaf1", "192.168.1.3", 65103),
+];
+const V4: [&str; 6] =
+    ["10.96.0.0/12", "10.244.1.0/26", "10.244.1.64/26", "10.244.9.9/32", "172.16.0.0/24", "0.0.0.0/0"];
+const V6: [&str; 4] = ["fd00:244::/122", "fd00:244::40/122", "fd00:999::/64", "::/0"];
+
+#[derive(Clone, Debug)]
+enum Happening {
+    /// Another session; the terms are one of a few.
+    Up(usize, u8),
+    /// Of which prefix, by which path, and whether somebody else originated it.
+    Announce(usize, usize, u32, bool),
+    Withdraw(usize, usize, u32),
+    EndOfRib(usize),
+    BeginRefresh(usize),
+    EndRefresh(usize),
+    Close(usize, Loss),
+    /// Whether what leaks is permitted from now on.
+    Reload(bool),
+    /// The rest is done without time for the work that is left.
+    Settle,
+    Wait,
+}
+
+fn happening() -> impl Strategy<Value = Happening> {
+    use Happening::*;
+    let slot = || 0..SLOTS.len();
+    prop_oneof![
+        3 => (slot(), 0..6_u8).prop_map(|(slot, terms)| Up(slot, terms)),
+        12 => (slot(), 0..6_usize, 0..2_u32, prop::bool::weighted(0.2))
+            .prop_map(|(slot, prefix, path, foreign)| Announce(slot, prefix, path, foreign)),
+        4 => (slot(), 0..6_usize, 0..2_u32).prop_map(|(slot, prefix, path)| Withdraw(slot, prefix, path)),
+        3 => slot().prop_map(EndOfRib),
+        1 => slot().prop_map(BeginRefresh),
+        1 => slot().prop_map(EndRefresh),
+        2 => (slot(), prop_oneof![4 => Just(Loss::Graceful), 1 => Just(Loss::Final), 1 => Just(Loss::Deconfigured)])
+            .prop_map(|(slot, loss)| Close(slot, loss)),
+        1 => prop::bool::ANY.prop_map(Reload),
+        2 => Just(Settle),
+        1 => Just(Wait),
+    ]
+}
+
+/// What the rules say of one peer.
+#[derive(Default)]
+#[expect(clippy::struct_excessive_bools, reason = "flags of a plain model")]
+struct Model {
+    session: Option<Session>,
+    last: Option<(u32, Ipv4Addr)>,
+    up_since: Timestamp,
+    known: bool,
+    end_of_rib: bool,
+    /// Its routes are waiting for it, or for what it says anew.
+    stale: bool,
+    refreshing: bool,
+    /// Whether each was rejected for its path, and whether it is from before.
+    routes: BTreeMap<(IpNet, u32), (bool, bool)>,
+}
+
+impl Model {
+    fn family(slot: usize) -> Family {
+        if SLOTS[slot].1.contains(':') { Family::Ipv6 } else { Family::Ipv4 }
+    }
+
+    fn drop_old(&mut self) {
+        self.routes.retain(|_, (_, old)| !*old);
+        (self.stale, self.refreshing) = (false, false);
+    }
+
+    fn make_old(&mut self) {
+        self.routes.values_mut().for_each(|(_, old)| *old = true);
+    }
+
+    fn close(&mut self, loss: Loss) {
+        let Some(session) = self.session.take() else { return };
+        self.end_of_rib = false;
+        if loss == Loss::Graceful && session.terms.graceful_restart.is_some() {
+            if self.stale {
+                self.drop_old();
+            }
+            self.make_old();
+            self.stale = !self.routes.is_empty();
+        } else {
+            self.routes.clear();
+            self.stale = false;
+        }
+        self.refreshing = false;
+        if loss == Loss::Deconfigured {
+            *self = Self::default();
+        }
+    }
+
+    fn up(&mut self, session: Session, now: Timestamp) {
+        self.close(Loss::Graceful);
+        let who = Some((session.terms.peer_as, session.terms.peer_id));
+        let preserved = session.terms.graceful_restart.is_some_and(|said| said.forwarding != Families::NONE);
+        if self.stale && !(preserved && self.last == who) {
+            self.routes.clear();
+            self.stale = false;
+        }
+        (self.last, self.known, self.up_since) = (who, true, now);
+        self.session = Some(session);
+    }
+
+    fn accepted(&self, open: bool) -> BTreeSet<IpNet> {
+        let accepted = self
+            .routes
+            .iter()
+            .filter(|((prefix, _), (foreign, _))| rejected(*prefix, *foreign, open).is_none());
+        accepted.map(|((prefix, _), _)| *prefix).collect()
+    }
+
+    fn settled(&self, now: Timestamp) -> bool {
+        self.session.is_some() && !self.stale && (self.end_of_rib || self.up_since.after(MINUTE * 6) <= now)
+    }
+}
+
+fn rejected(prefix: IpNet, foreign: bool, open: bool) -> Option<&'static str> {
+    match prefix.to_string().as_str() {
+        "0.0.0.0/0" | "::/0" => Some("default_route"),
+        "172.16.0.0/24" | "fd00:999::/64" if !open => Some("not_allowed"),
+        _ if foreign => Some("as_path_too_long"),
+        _ => None,
+    }
+}
+
+fn session_terms(slot: usize, which: u8) -> Negotiated {
+    let family = Model::family(slot);
+    let identifier = match (slot, which) {
+        (3, _) => "192.168.1.3",
+        (_, 5) => "192.168.1.77",
+        _ => NODE,
+    };
+    let lost = GracefulRestart { forwarding: Families::NONE, ..restart(120) };
+    Negotiated {
+        families: Families::only(family),
+        add_path: if which == 1 { Families::NONE } else { Families::only(family) },
+        graceful_restart: match which {
+            3 => None,
+            4 => Some(lost),
+            _ => Some(restart(120)),
+        },
+        ..terms(SLOTS[slot].2, identifier)
+    }
+}
+
+fn prefix_of(slot: usize, place: usize) -> IpNet {
+    net(if Model::family(slot) == Family::Ipv6 { V6[place % V6.len()] } else { V4[place] })
+}
+
+struct Play {
+    world: World,
+    open: bool,
+    models: [Model; SLOTS.len()],
+}
+
+impl Play {
+    fn new(limits: &Limits) -> Self {
+        let mut config = config();
+        config.neighbors.iter_mut().for_each(|entry| entry.limits = limits.clone());
+        Self { world: World::with(config), open: false, models: std::array::from_fn(|_| Model::default()) }
+    }
+
+    fn happens(&mut self, happening: &Happening) {
+        let Self { world, models, open } = self;
+        match *happening {
+            Happening::Up(slot, which) => {
+                let (leaf, address, _) = SLOTS[slot];
+                let session = world.up_with(leaf, address, session_terms(slot, which));
+                models[slot].up(session, world.now);
+            }
+            Happening::Announce(slot, place, path, foreign) => {
+                let Some(session) = models[slot].session.clone() else { return };
+                let path = if session.terms.add_path == Families::NONE { 0 } else { path };
+                let ases = [session.terms.peer_as, 64_999];
+                let ases = if foreign { &ases[..] } else { &ases[..1] };
+                let prefix = prefix_of(slot, place);
+                world.announce_paths(&session, &Builder::new(ases, session.peer.address), &[(path, prefix)]);
+                models[slot].routes.insert((prefix, path), (foreign, false));
+            }
+            Happening::Withdraw(slot, place, path) => {
+                let Some(session) = models[slot].session.clone() else { return };
+                let path = if session.terms.add_path == Families::NONE { 0 } else { path };
+                let prefix = prefix_of(slot, place);
+                let mut out = BytesMut::new();
+                let announcer = Announcer { add_path: session.terms.add_path };
+                announcer.withdraw(Model::family(slot), [(path, prefix)], &mut out);
+                world.say(&session, &out);
+                models[slot].routes.remove(&(prefix, path));
+            }
+            Happening::EndOfRib(slot) => {
+                let Some(session) = models[slot].session.clone() else { return };
+                world.end_of_rib(&session);
+                models[slot].end_of_rib = true;
+                if models[slot].stale {
+                    models[slot].drop_old();
+                }
+            }
+            Happening::BeginRefresh(slot) | Happening::EndRefresh(slot) => {
+                let begins = matches!(happening, Happening::BeginRefresh(_));
+                let Some(session) = models[slot].session.clone() else { return };
+                let mut batch = Batch::default();
+                let family = Model::family(slot);
+                if begins {
+                    batch.push_begin_refresh(family);
+                } else {
+                    batch.push_end_refresh(family);
+                }
+                world.batch(&session, batch);
+                if begins && !models[slot].stale {
+                    models[slot].make_old();
+                    models[slot].refreshing = true;
+                } else if !begins && models[slot].refreshing {
+                    models[slot].drop_old();
+                }
+            }
+            Happening::Close(slot, loss) => {
+                let Some(session) = models[slot].session.clone() else { return };
+                world.close(&session, loss);
+                models[slot].close(loss);
+            }
+            Happening::Reload(opens) => {
+                *open = opens;
+                world.config.policy.allow.truncate(4);
+                if opens {
+                    let leaks = [("172.16.0.0/16", 24), ("fd00:999::/32", 64)];
+                    let leaks = leaks.map(|(prefix, length)| allow(AllowClass::Pod, prefix, &[length]));
+                    world.config.policy.allow.extend(leaks);
+                }
+                world.core.reconfigure(Arc::new(world.config.clone()), world.now);
+            }
+            Happening::Settle => world.settle(),
+            Happening::Wait => {
+                // Longer than any restart, refresh or wait for End-of-RIB.
+                world.pass(Duration::from_secs(400));
+                models.iter_mut().filter(|model| model.stale || model.refreshing).for_each(Model::drop_old);
+            }
+        }
+    }
+
+    fn routes_match(&self) {
+        for (slot, model) in self.models.iter().enumerate() {
+            let (leaf, address, _) = SLOTS[slot];
+            let query =
+                RouteQuery { leaf: Some(leaf.to_owned()), peer: Some(ip(address)), ..RouteQuery::default() };
+            let routes = self.world.page(query).items.into_iter();
+            let routes: Vec<_> =
+                routes.map(|route| (route.prefix, route.path_id, route.state, route.stale)).collect();
+            let expected: Vec<_> = model
+                .routes
+                .iter()
+                .map(|((prefix, path), (foreign, old))| {
+                    let state = if rejected(*prefix, *foreign, self.open).is_some() {
+                        "rejected"
+                    } else {
+                        "accepted"
+                    };
+                    (*prefix, *path, state.to_owned(), model.stale && *old)
+                })
+                .collect();
+            assert_eq!(routes, expected, "slot {slot}");
+        }
+    }
+
+    fn findings_match(&self) {
+        let mut expected = BTreeSet::new();
+        let now = self.world.now;
+        let mut announcers: BTreeMap<IpNet, BTreeSet<u32>> = BTreeMap::new();
+        for (slot, model) in self.models.iter().enumerate() {
+            let peer = SLOTS[slot].1;
+            let mut found = |kind: &str, what: String| expected.insert(format!("{kind} {what}"));
+            for ((prefix, _), (foreign, old)) in &model.routes {
+                match rejected(*prefix, *foreign, self.open) {
+                    Some(reason) => drop(found("rogue_route", format!("{prefix} {reason}"))),
+                    None if !(model.stale && *old) => {
+                        announcers.entry(*prefix).or_default().insert(SLOTS[slot].2);
+                    }
+                    None => {}
+                }
+            }
+            let leaf = SLOTS[slot].0;
+            if model.known && model.session.is_none() {
+                found("peer_down", format!("{peer} {leaf}"));
+            }
+            if model.stale {
+                found("stale_routes", format!("{peer} {leaf}"));
+            }
+            let owes = Model::family(slot) == Family::Ipv4;
+            if owes && model.settled(now) && !model.accepted(self.open).contains(&net("10.96.0.0/12")) {
+                found("missing_service_cidr", format!("{peer} {leaf}"));
+            }
+        }
+        for (prefix, _) in announcers.iter().filter(|(_, by)| by.len() > 1) {
+            match prefix.prefix_len() {
+                24 | 26 => drop(expected.insert(format!("duplicate_pod_block {prefix}"))),
+                32 => drop(expected.insert(format!("duplicate_pod_host {prefix}"))),
+                _ => {}
+            }
+        }
+        let [one, other, ..] = &self.models;
+        if one.settled(now) && other.settled(now) && one.accepted(self.open) != other.accepted(self.open) {
+            expected.insert("leaf_disagreement".to_owned());
+        }
+        let found: BTreeSet<_> =
+            self.world.core.findings.current().filter_map(|found| describe(&found)).collect();
+        assert_eq!(found, expected);
+    }
+}
+
+/// A finding as the model writes it; none of those that are about the past.
+fn describe(finding: &view::Finding) -> Option<String> {
+    let prefix = || finding.prefix.map(|prefix| prefix.to_string()).unwrap_or_default();
+    let peer = || format!("{} {}", finding.peer.unwrap(), finding.leaf.as_deref().unwrap());
+    Some(match finding.kind.as_str() {
+        "peer_flapping" | "rack_down" => return None,
+        "rogue_route" => format!("rogue_route {} {}", prefix(), finding.reason.unwrap()),
+        kind @ ("peer_down" | "stale_routes" | "missing_service_cidr") => format!("{kind} {}", peer()),
+        "leaf_disagreement" => "leaf_disagreement".to_owned(),
+        kind => format!("{kind} {}", prefix()),
+    })
+}
+
+/// Counts everything from scratch.
+pub(super) fn recount(core: &Core) {
+    for (at, peer) in core.peers.iter() {
+        let mut tally = Tally::default();
+        let mut have = vec![0; peer.owed.len()];
+        for family in Family::ALL {
+            let mut prefixes = BTreeSet::new();
+            for (_, prefix, path) in core.rib.paths_of(at, family, None) {
+                if peer.is_lost(family, path.old) {
+                    continue;
+                }
+                tally.count(family, path.judgement, true);
+                if path.judgement.accepted().is_none() {
+                    continue;
+                }
+                prefixes.insert(prefix);
+                for (have, owed) in have.iter_mut().zip(&peer.owed) {
+                    *have += u64::from(answers(owed.what, &prefix, peer.id.address, peer.pin.as_deref()));
+                }
+            }
+            for prefix in &prefixes {
+                tally.mix(family, prefix, true);
+            }
+        }
+        assert_eq!(peer.tally.accepted.array(), tally.accepted.array(), "{}", peer.id);
+        assert_eq!(peer.tally.rejected.array(), tally.rejected.array(), "{}", peer.id);
+        assert_eq!((peer.tally.accepted(), peer.tally.rejected()), (tally.accepted(), tally.rejected()));
+        assert_eq!(peer.tally.digest.array(), tally.digest.array(), "{}", peer.id);
+        assert_eq!(peer.owed.iter().map(|owed| owed.have).collect::<Vec<_>>(), have, "{}", peer.id);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 250, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn routes_and_findings_are_what_the_rules_say(story in prop::collection::vec(happening(), 1..60)) {
+        let roomy = Limits { prefixes: 10_000, warn_at: 0.8, action: LimitAction::Warn, rejected_kept: 1_000 };
+        let mut play = Play::new(&roomy);
+        for happening in &story {
+            play.happens(happening);
+            recount(&play.world.core);
+        }
+        play.world.pass(SECOND * 3);
+        recount(&play.world.core);
+        play.world.check();
+        play.routes_match();
+        play.findings_match();
+    }
+
+    #[test]
+    fn numbers_are_exact_within_any_budget_and_limit(
+        story in prop::collection::vec(happening(), 1..60),
+        kept in 0..3_u32,
+        prefixes in 1..6_u32,
+        action in prop_oneof![Just(LimitAction::Warn), Just(LimitAction::Hold), Just(LimitAction::Reset)],
+    ) {
+        let mut play = Play::new(&Limits { prefixes, warn_at: 0.8, action, rejected_kept: kept });
+        for happening in &story {
+            play.happens(happening);
+            recount(&play.world.core);
+            play.world.check();
+            for peer in &play.world.snapshot().peers {
+                let rejected = peer.rejected.iter().flatten();
+                let each = peer.rejected.iter().flatten().filter(|count| **count > 0).count() as u64;
+                prop_assert!(rejected.sum::<u64>() <= u64::from(kept) + each);
+            }
+        }
+        play.world.pass(SECOND * 3);
+        recount(&play.world.core);
+        play.world.check();
+    }
+}

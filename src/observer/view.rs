@@ -1,0 +1,243 @@
+//! What readers see: the items of the HTTP API, and of the command line that reads it.
+//!
+//! Field names are the API's; they do not change without a new version of it.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
+
+use crate::policy::{Class, Reason};
+use crate::time::Timestamp;
+
+/// `GET /api/v1/summary`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Summary {
+    /// Peers.
+    pub peers: PeerCounts,
+    /// Routes.
+    pub routes: RouteCounts,
+    /// Findings.
+    pub findings: FindingCounts,
+    /// `observe` or `enforce`.
+    pub mode: String,
+}
+
+/// Peers of all leaves.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PeerCounts {
+    /// Pinned, or seen Established before.
+    pub known: usize,
+    /// Established now.
+    pub established: usize,
+}
+
+/// Routes, of one peer or of all.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RouteCounts {
+    /// Paths held: accepted and rejected.
+    pub total: u64,
+    /// Accepted, stale ones included.
+    pub accepted: u64,
+    /// Rejected and kept.
+    pub rejected: u64,
+    /// Accepted or rejected, and stale.
+    pub stale: u64,
+    /// Rejected above the budget since the last (re)learn: counted, not kept.
+    pub rejected_not_kept: u64,
+    /// Accepted, by class.
+    pub by_class: BTreeMap<Class, u64>,
+}
+
+/// Findings, by state and kind.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FindingCounts {
+    /// Open.
+    pub open: usize,
+    /// Pending.
+    pub pending: usize,
+    /// Open, by kind.
+    pub by_kind: BTreeMap<String, usize>,
+}
+
+/// An item of `GET /api/v1/peers`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Peer {
+    /// The leaf's name.
+    pub leaf: String,
+    /// The far end's address.
+    pub peer: IpAddr,
+    /// The node's name: a pin's, or the peer's BGP identifier; none before the first session.
+    pub node: Option<String>,
+    /// The rack.
+    pub rack: String,
+    /// The cluster.
+    pub cluster: String,
+    /// The VRF.
+    pub vrf: String,
+    /// The peer's AS; none before the first session of a peer that is not pinned to one.
+    pub peer_as: Option<u32>,
+    /// The leaf's AS.
+    pub local_as: u32,
+    /// The state's name as in RFC 4271.
+    pub state: String,
+    /// Since when it is Established, or down.
+    pub since: Option<Timestamp>,
+    /// Negotiated hold time in seconds.
+    pub hold_time: Option<u64>,
+    /// Negotiated families.
+    pub families: Vec<String>,
+    /// What the peer's OPEN offered.
+    pub capabilities: Vec<String>,
+    /// Its routes.
+    pub routes: RouteCounts,
+    /// Rejected and kept, by first reason.
+    pub rejected_by_reason: BTreeMap<Reason, u64>,
+    /// Messages.
+    pub messages: Messages,
+    /// How often its sessions were reset.
+    pub resets: u64,
+    /// Why the last session ended.
+    pub last_error: Option<String>,
+}
+
+/// Messages of a peer over all its sessions, by type.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Messages {
+    /// Received.
+    pub received: BTreeMap<String, u64>,
+    /// Sent.
+    pub sent: BTreeMap<String, u64>,
+}
+
+/// An item of `GET /api/v1/routes`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Route {
+    /// Canonical form.
+    pub prefix: IpNet,
+    /// The leaf's name.
+    pub leaf: String,
+    /// The far end's address.
+    pub peer: IpAddr,
+    /// The node's name.
+    pub node: Option<String>,
+    /// The cluster.
+    pub cluster: String,
+    /// The peer's AS.
+    pub peer_as: u32,
+    /// Path identifier (RFC 7911); 0 without add-path.
+    pub path_id: u32,
+    /// What the prefix is for.
+    pub class: Class,
+    /// `accepted` or `rejected`.
+    pub state: String,
+    /// Whether it outlives its session (RFC 4724).
+    pub stale: bool,
+    /// Why it is rejected, first reason first.
+    pub reasons: Vec<Reason>,
+    /// The AS path as received, after the `AS4_PATH` merge.
+    pub as_path: String,
+    /// The next hop.
+    pub next_hop: Option<IpAddr>,
+    /// Communities of all three kinds.
+    pub communities: Vec<String>,
+    /// `MULTI_EXIT_DISC`.
+    pub med: Option<u32>,
+    /// `igp`, `egp` or `incomplete`.
+    pub origin: Option<String>,
+    /// Since when this announcement stands.
+    pub since: Timestamp,
+    /// The EEPG that holds it.
+    pub eepg: Option<String>,
+}
+
+/// A page of a list.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Page<T> {
+    /// The items.
+    pub items: Vec<T>,
+    /// Where the next page starts; none: this was the last.
+    pub next_cursor: Option<String>,
+    /// How many there are in all, where a counter tells.
+    pub total: Option<u64>,
+}
+
+/// `GET /api/v1/routes/why`: how one route was judged.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Why {
+    /// The route.
+    pub route: Route,
+    /// The steps of the judgement in order.
+    pub steps: Vec<Step>,
+    /// `accepted` or `rejected`.
+    pub verdict: String,
+    /// The EEPG rule that took it, or why none did.
+    pub eepg: String,
+}
+
+/// One step of a judgement.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Step {
+    /// What was asked: the reason that a "no" would give.
+    pub check: Reason,
+    /// Whether the route passed.
+    pub passed: bool,
+    /// What was compared with what.
+    pub detail: String,
+}
+
+/// An item of `GET /api/v1/findings`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Finding {
+    /// Its identity: the same cause has the same one while it lasts.
+    pub id: String,
+    /// What is wrong.
+    pub kind: String,
+    /// `critical`, `warning` or `info`.
+    pub severity: String,
+    /// `pending`, `open` or `resolved`.
+    pub state: String,
+    /// The cluster.
+    pub cluster: String,
+    /// The leaf, if only one is concerned.
+    pub leaf: Option<String>,
+    /// The peer, if only one is concerned.
+    pub peer: Option<IpAddr>,
+    /// The node, if only one is concerned.
+    pub node: Option<String>,
+    /// The prefix, if the finding is about one.
+    pub prefix: Option<IpNet>,
+    /// The reason of rejection, if the finding is about one.
+    pub reason: Option<Reason>,
+    /// One sentence: what is wrong and what it does to traffic.
+    pub summary: String,
+    /// Proofs, at most eight.
+    pub evidence: Vec<String>,
+    /// Since when the cause lasts.
+    pub since: Timestamp,
+    /// When it opened.
+    pub opened: Option<Timestamp>,
+    /// When its cause was gone.
+    pub resolved: Option<Timestamp>,
+}
+
+/// An item of `GET /api/v1/events` and of `/api/v1/stream`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Event {
+    /// Its place in the sequence of all events since start.
+    pub id: u64,
+    /// When.
+    pub at: Timestamp,
+    /// `peer_up`, `peer_down`, `finding_pending`, `finding_open`, `finding_resolved`, `route_accepted`,
+    /// `route_rejected`, `route_withdrawn`, `reload`, ...
+    pub kind: String,
+    /// The leaf, if one is concerned.
+    pub leaf: Option<String>,
+    /// The peer, if one is concerned.
+    pub peer: Option<IpAddr>,
+    /// The prefix, if one is concerned.
+    pub prefix: Option<IpNet>,
+    /// One line for people.
+    pub text: String,
+}
