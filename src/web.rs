@@ -1,0 +1,283 @@
+//! HTTP: metrics, health and the API. Owns no state: it asks the observer, and tells the daemon.
+//!
+//! | `GET` | parameters |
+//! |---|---|
+//! | `/metrics`, `/healthz`, `/readyz`, `/` | |
+//! | `/api/v1/summary`, `/api/v1/config`, `/api/v1/version` | |
+//! | `/api/v1/peers` | `leaf`, `node`, `cluster`, `peer`, `state` = `up`, `down` or a name of RFC 4271 |
+//! | `/api/v1/routes` | `prefix`, `match` = `exact`, `longer` or `covering`, `class`, `node`, `leaf`, `peer`, `cluster`, `state` = `accepted`, `rejected` or `stale`, `reason`, `community` |
+//! | `/api/v1/routes/why` | `prefix` |
+//! | `/api/v1/findings` | `state` = `pending`, `open`, `resolved` or `all`, `severity`, `kind`, `cluster`, `leaf`, `node`, `peer`, `prefix` |
+//! | `/api/v1/events` | `since`, `kind`, `leaf`, `peer` |
+//! | `/api/v1/stream` | `since`, or the header `Last-Event-ID` |
+//!
+//! Lists take `limit` (1 to 1,000) and `cursor` besides. What changes something is a `POST`, and needs the
+//! bearer token of `http.token_file`: `/api/v1/reload` `{}`, `/api/v1/peers/reset` and `/api/v1/peers/forget`
+//! `{"leaf"?, "peer"}`; the answer is `{"result"}`. Errors are `{"error": {"code", "message"}}`.
+//!
+//! Requests, connections and streams are bounded, so that no client of this server costs a session anything.
+
+#![expect(clippy::disallowed_methods, clippy::disallowed_types, reason = "serves HTTP")]
+
+mod auth;
+mod changes;
+mod connection;
+mod health;
+mod lists;
+mod page;
+mod params;
+mod problem;
+mod stream;
+#[cfg(test)]
+pub(crate) mod testing;
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::http::{HeaderValue, header};
+use axum::response::Response;
+use axum::routing::{get, post};
+use socket2::{Domain, Protocol, Socket, Type};
+use tokio::net::TcpListener;
+use tokio::sync::{Semaphore, mpsc, oneshot, watch};
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+
+use crate::config::Config;
+use crate::metrics::{Refusal, Reload};
+use crate::observer::{Observer, Snapshot};
+use crate::speaker::{Cease, PeerId, PeerStats, Speaker};
+use crate::time::Timestamp;
+use connection::Bounded;
+use problem::Problem;
+
+/// Streams of events at once.
+const MAX_STREAMS: usize = 64;
+
+/// Scrapes at once: each may take some megabytes.
+const MAX_SCRAPES: usize = 4;
+
+/// Connections that wait to be accepted.
+const BACKLOG: i32 = 128;
+
+/// Octets of a request's body.
+const MAX_BODY: usize = 64 * 1024;
+
+/// How long an answer of the observer is waited for.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// How long open requests may take once we stop.
+const FAREWELL: Duration = Duration::from_secs(2);
+
+/// What the server needs of the rest of the house.
+pub struct App {
+    /// Routes, peers, findings, events.
+    pub observer: Observer,
+    /// The speaker.
+    pub sessions: Arc<dyn Sessions>,
+    /// Takes what clients want done.
+    pub control: mpsc::Sender<Control>,
+    /// The configuration in force.
+    pub config: watch::Receiver<Arc<Config>>,
+    /// How the daemon itself does.
+    pub status: watch::Receiver<Status>,
+    /// Turns true when the daemon stops: streams end, no request is taken any more.
+    pub stop: watch::Receiver<bool>,
+}
+
+/// What clients want of the speaker.
+pub trait Sessions: Send + Sync {
+    /// Counters by leaf, for sums that never shrink.
+    fn counters(&self) -> Vec<(Arc<str>, Arc<PeerStats>)>;
+    /// Connections that leaves refused.
+    fn refusals(&self) -> Vec<Refusal>;
+    /// Ends the session of `peer` with Cease/4; answers whether there was one.
+    fn reset(&self, peer: &PeerId) -> bool;
+    /// Frees the place that `peer`, if it is down, takes among the peers of its range.
+    fn forget(&self, peer: &PeerId);
+}
+
+impl Sessions for Speaker {
+    fn counters(&self) -> Vec<(Arc<str>, Arc<PeerStats>)> {
+        Self::counters(self)
+    }
+
+    fn refusals(&self) -> Vec<Refusal> {
+        Self::refusals(self)
+            .into_iter()
+            .map(|(leaf, reason, count)| Refusal { leaf, reason, count })
+            .collect()
+    }
+
+    fn reset(&self, peer: &PeerId) -> bool {
+        Self::reset(self, peer, Cease::AdministrativeReset)
+    }
+
+    fn forget(&self, peer: &PeerId) {
+        Self::forget(self, peer);
+    }
+}
+
+/// What a client wants done that only the daemon can do.
+#[derive(Debug)]
+pub enum Control {
+    /// Read the configuration file again. Answers what changed, or why nothing did.
+    Reload(oneshot::Sender<Result<String, String>>),
+}
+
+/// How the daemon itself does.
+#[derive(Clone, Debug)]
+pub struct Status {
+    /// Configuration is loaded and all listeners are bound.
+    pub ready: bool,
+    /// When the daemon started.
+    pub started: Timestamp,
+    /// The file that a reload reads.
+    pub config_file: PathBuf,
+    /// How the last attempt to read it ended.
+    pub reload: Reload,
+    /// Why the last attempt failed, if it did.
+    pub reload_error: Option<String>,
+}
+
+/// The sockets of the server, bound and not yet served.
+#[derive(Debug)]
+pub struct Web {
+    listeners: Vec<TcpListener>,
+}
+
+/// An address cannot be listened on.
+#[derive(Debug, thiserror::Error)]
+#[error("http.listen: cannot listen on {address}: {cause}")]
+pub struct BindError {
+    /// Which.
+    pub address: SocketAddr,
+    /// Why.
+    #[source]
+    pub cause: io::Error,
+}
+
+impl Web {
+    /// Binds all of `addresses`, or none; to be called within a runtime.
+    ///
+    /// # Errors
+    /// The first address that cannot be bound.
+    pub fn bind(addresses: &[SocketAddr]) -> Result<Self, BindError> {
+        let mut listeners = Vec::new();
+        for &address in addresses {
+            listeners.push(listen(address).map_err(|cause| BindError { address, cause })?);
+        }
+        Ok(Self { listeners })
+    }
+
+    /// What is really bound: port 0 became a port.
+    pub fn addresses(&self) -> Vec<SocketAddr> {
+        self.listeners.iter().filter_map(|listener| listener.local_addr().ok()).collect()
+    }
+
+    /// Serves until `app.stop` turns true (or its sender is gone), and a moment longer for open requests.
+    pub async fn serve(self, app: App) {
+        let mut stop = app.stop.clone();
+        let router = router(app);
+        let connections = Arc::new(Semaphore::new(connection::MAX));
+        let mut servers = JoinSet::new();
+        for listener in self.listeners {
+            let mut stop = stop.clone();
+            let stopped = async move { _ = stop.wait_for(|stop| *stop).await };
+            let server = axum::serve(Bounded::new(listener, Arc::clone(&connections)), router.clone());
+            servers.spawn(server.with_graceful_shutdown(stopped).into_future());
+        }
+        _ = stop.wait_for(|stop| *stop).await;
+        _ = timeout(FAREWELL, async { while servers.join_next().await.is_some() {} }).await;
+    }
+}
+
+/// IPv6 sockets take IPv6 alone, so that `0.0.0.0` and `[::]` can stand beside each other.
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    if address.is_ipv6() {
+        socket.set_only_v6(true)?;
+    }
+    socket.set_reuse_address(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    socket.set_nonblocking(true)?;
+    TcpListener::from_std(socket.into())
+}
+
+/// What handlers share.
+struct Shared {
+    app: App,
+    streams: Arc<Semaphore>,
+    scrapes: Semaphore,
+}
+
+type State = axum::extract::State<Arc<Shared>>;
+
+impl Shared {
+    /// What the observer answers to `question`, in time.
+    async fn ask<T>(&self, question: impl Future<Output = Option<T>>) -> Result<T, Problem> {
+        match timeout(PATIENCE, question).await {
+            Ok(Some(answer)) => Ok(answer),
+            Ok(None) => Err(Problem::unavailable("the observer has ended")),
+            Err(_) => Err(Problem::unavailable("the observer does not answer in time")),
+        }
+    }
+
+    async fn snapshot(&self) -> Result<Arc<Snapshot>, Problem> {
+        self.ask(self.app.observer.snapshot()).await
+    }
+
+    fn config(&self) -> Arc<Config> {
+        Arc::clone(&self.app.config.borrow())
+    }
+}
+
+fn router(app: App) -> Router {
+    let streams = Arc::new(Semaphore::new(MAX_STREAMS));
+    let shared = Arc::new(Shared { app, streams, scrapes: Semaphore::new(MAX_SCRAPES) });
+    let api = Router::new()
+        .route("/summary", get(lists::summary))
+        .route("/peers", get(lists::peers))
+        .route("/routes", get(lists::routes))
+        .route("/routes/why", get(lists::why))
+        .route("/findings", get(lists::findings))
+        .route("/events", get(lists::events))
+        .route("/stream", get(stream::stream))
+        .route("/config", get(health::config))
+        .route("/version", get(health::version))
+        .route("/reload", post(changes::reload))
+        .route("/peers/reset", post(changes::reset))
+        .route("/peers/forget", post(changes::forget));
+    Router::new()
+        .route("/", get(health::index))
+        .route("/metrics", get(health::metrics))
+        .route("/healthz", get(health::healthz))
+        .route("/readyz", get(health::readyz))
+        .nest("/api/v1", api)
+        .fallback(problem::not_found)
+        .method_not_allowed_fallback(problem::method_not_allowed)
+        .layer(DefaultBodyLimit::max(MAX_BODY))
+        .layer(axum::middleware::map_response(harden))
+        .with_state(shared)
+}
+
+/// Answers are of the moment, and nothing but what they say they are.
+async fn harden(mut response: Response) -> Response {
+    let headers = response.headers_mut();
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(
+        header::CONTENT_SECURITY_POLICY,
+        HeaderValue::from_static("default-src 'self'; frame-ancestors 'none'"),
+    );
+    response
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,140 @@
+//! About the daemon itself: health, metrics, configuration, version, and where to find what.
+
+use std::time::Duration;
+
+use axum::Json;
+use axum::http::{HeaderName, header};
+use axum::response::Html;
+use serde::Serialize;
+use tokio::time::timeout;
+
+use super::params::Params;
+use super::problem::Problem;
+use super::{Shared, State};
+use crate::metrics::{REVISION, Report};
+use crate::observer::{RouteQuery, StateFilter, view};
+use crate::time::Timestamp;
+
+/// A healthy observer answers within this.
+const HEALTHY: Duration = Duration::from_secs(1);
+
+/// Pages that a scrape turns to find rejected routes.
+const MAX_PAGES: usize = 64;
+
+pub(super) async fn index(params: Params) -> Result<Html<&'static str>, Problem> {
+    params.finish()?;
+    Ok(Html(include_str!("index.html")))
+}
+
+/// Whether the observer turns: the one task that everything else waits for.
+pub(super) async fn healthz(state: State) -> Result<&'static str, Problem> {
+    match timeout(HEALTHY, state.app.observer.snapshot()).await {
+        Ok(Some(_)) => Ok("ok\n"),
+        Ok(None) => Err(Problem::unavailable("the observer has ended")),
+        Err(_) => Err(Problem::unavailable("the observer has not answered for a second")),
+    }
+}
+
+/// Whether peers can connect; not whether they do.
+pub(super) async fn readyz(state: State) -> Result<&'static str, Problem> {
+    if state.app.status.borrow().ready {
+        Ok("ready\n")
+    } else {
+        Err(Problem::unavailable("configuration or listeners are not ready"))
+    }
+}
+
+pub(super) async fn metrics(state: State) -> Result<([(HeaderName, &'static str); 1], String), Problem> {
+    let _permit = state.scrapes.acquire().await.map_err(|_| Problem::unavailable("stopping"))?;
+    let report = state.report().await?;
+    // Thousands of peers make megabytes of text: not on a thread that others wait for.
+    let text = tokio::task::spawn_blocking(|| report.text()).await;
+    match text {
+        Ok(Ok(text)) => Ok(([(header::CONTENT_TYPE, Report::MEDIA_TYPE)], text)),
+        Ok(Err(error)) => Err(Problem::unavailable(error.to_string())),
+        Err(error) => Err(Problem::unavailable(error.to_string())),
+    }
+}
+
+impl Shared {
+    async fn report(&self) -> Result<Report, Problem> {
+        let snapshot = self.snapshot().await?;
+        let config = self.config();
+        let rejected = usize::try_from(snapshot.summary.routes.rejected).unwrap_or(usize::MAX);
+        let rogues = self.rogues(config.metrics.rogue_routes_max.min(rejected)).await?;
+        let (started, reload) = {
+            let status = self.app.status.borrow();
+            (status.started, status.reload)
+        };
+        Ok(Report {
+            snapshot,
+            counters: self.app.sessions.counters(),
+            rogues,
+            refusals: self.app.sessions.refusals(),
+            reload,
+            started,
+            leaves: config.leaves.iter().map(|leaf| leaf.name.clone()).collect(),
+            config: config.metrics.clone(),
+        })
+    }
+
+    /// The first `max` rejected routes; fewer if they are too far apart to be found at the price of a scrape.
+    async fn rogues(&self, max: usize) -> Result<Vec<view::Route>, Problem> {
+        let (mut rogues, mut cursor) = (Vec::new(), None);
+        for _ in 0..MAX_PAGES {
+            if rogues.len() >= max {
+                break;
+            }
+            let state = Some(StateFilter::Rejected);
+            let limit = max - rogues.len();
+            let query = RouteQuery { state, limit, cursor, ..RouteQuery::default() };
+            let page = self.ask(self.app.observer.routes(query)).await?;
+            rogues.extend(page.items);
+            cursor = page.next_cursor.and_then(|cursor| cursor.parse().ok());
+            if cursor.is_none() {
+                break;
+            }
+        }
+        Ok(rogues)
+    }
+}
+
+/// The configuration in force; secrets print as asterisks.
+pub(super) async fn config(state: State, params: Params) -> Result<Json<serde_json::Value>, Problem> {
+    params.finish()?;
+    let value = serde_json::to_value(&*state.config());
+    value.map(Json).map_err(|error| Problem::unavailable(error.to_string()))
+}
+
+#[derive(Serialize)]
+#[expect(clippy::struct_field_names, reason = "the API's name")]
+pub(super) struct Version {
+    version: &'static str,
+    revision: &'static str,
+    started: Timestamp,
+    config_file: String,
+    reload: Reload,
+}
+
+#[derive(Serialize)]
+struct Reload {
+    successful: bool,
+    succeeded: Timestamp,
+    error: Option<String>,
+}
+
+pub(super) async fn version(state: State, params: Params) -> Result<Json<Version>, Problem> {
+    params.finish()?;
+    let status = state.app.status.borrow();
+    Ok(Json(Version {
+        version: env!("CARGO_PKG_VERSION"),
+        revision: REVISION,
+        started: status.started,
+        config_file: status.config_file.display().to_string(),
+        reload: Reload {
+            successful: status.reload.successful,
+            succeeded: status.reload.succeeded,
+            error: status.reload_error.clone(),
+        },
+    }))
+}

@@ -1,0 +1,232 @@
+//! What is read: the summary and the lists.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use axum::Json;
+
+use super::State;
+use super::page::{self, Key};
+use super::params::Params;
+use super::problem::Problem;
+use crate::observer::findings::Kind;
+use crate::observer::view::{Event, Finding, Page, Peer, Route, Summary, Why};
+use crate::observer::{Match, PeerSnapshot, RouteQuery, StateFilter};
+use crate::policy::{Class, Reason};
+use crate::speaker::stats::SessionState;
+
+pub(super) async fn summary(state: State, params: Params) -> Result<Json<Summary>, Problem> {
+    params.finish()?;
+    Ok(Json(state.snapshot().await?.summary.clone()))
+}
+
+/// `(leaf, address)`.
+type PeerKey = (String, IpAddr);
+
+impl Key for PeerKey {
+    fn write(&self) -> String {
+        format!("{}~{}", self.0, self.1)
+    }
+
+    fn read(text: &str) -> Option<Self> {
+        let (leaf, address) = text.rsplit_once('~')?;
+        Some((leaf.to_owned(), address.parse().ok()?))
+    }
+}
+
+pub(super) async fn peers(state: State, mut params: Params) -> Result<Json<Page<Peer>>, Problem> {
+    let leaf = params.text("leaf")?;
+    let node = params.text("node")?;
+    let cluster = params.text("cluster")?;
+    let address = params.address("peer")?;
+    let session = params.one_of("state", SessionFilter::from_name, SessionFilter::NAMES)?;
+    let limit = params.limit()?;
+    let after = page::read::<PeerKey>(params.text("cursor")?)?;
+    params.finish()?;
+    let snapshot = state.snapshot().await?;
+    let wanted = |peer: &&PeerSnapshot| {
+        is(leaf.as_ref(), Some(&peer.id.leaf))
+            && is(node.as_ref(), peer.node.as_deref())
+            && is(cluster.as_ref(), Some(&peer.cluster))
+            && address.is_none_or(|address| address == peer.id.address)
+            && session.is_none_or(|session| session.matches(peer.state()))
+    };
+    let peers = snapshot.peers.iter().filter(wanted);
+    let key = |peer: &&PeerSnapshot| (peer.id.leaf.to_string(), peer.id.address);
+    let Page { items, next_cursor, total } = page::page(peers, key, after.as_ref(), limit);
+    Ok(Json(Page { items: items.into_iter().map(PeerSnapshot::view).collect(), next_cursor, total }))
+}
+
+/// Whether a filter, if there is one, finds what it looks for.
+fn is(filter: Option<&String>, value: Option<&str>) -> bool {
+    filter.is_none_or(|filter| value == Some(filter.as_str()))
+}
+
+/// `state` of a peer.
+#[derive(Clone, Copy)]
+enum SessionFilter {
+    Up,
+    Down,
+    Exactly(SessionState),
+}
+
+impl SessionFilter {
+    const NAMES: &[&str] =
+        &["up", "down", "idle", "connect", "active", "opensent", "openconfirm", "established"];
+
+    fn from_name(name: &str) -> Option<Self> {
+        match name {
+            "up" => Some(Self::Up),
+            "down" => Some(Self::Down),
+            _ => {
+                let mut states = SessionState::ALL.into_iter();
+                states.find(|state| state.name().eq_ignore_ascii_case(name)).map(Self::Exactly)
+            }
+        }
+    }
+
+    fn matches(self, state: SessionState) -> bool {
+        match self {
+            Self::Up => state == SessionState::Established,
+            Self::Down => state != SessionState::Established,
+            Self::Exactly(wanted) => state == wanted,
+        }
+    }
+}
+
+pub(super) async fn routes(state: State, mut params: Params) -> Result<Json<Page<Route>>, Problem> {
+    let prefix = params.prefix("prefix")?;
+    let matching = params.one_of("match", Match::from_name, &["exact", "longer", "covering"])?;
+    if matching.is_some() && prefix.is_none() {
+        return Err(Problem::bad_request("parameter \"match\" needs parameter \"prefix\""));
+    }
+    let cursor = params.text("cursor")?.map(|cursor| cursor.parse());
+    let query = RouteQuery {
+        prefix,
+        matching: matching.unwrap_or_default(),
+        class: params.one_of("class", Class::from_name, &Class::ALL.map(Class::name))?,
+        node: params.text("node")?,
+        leaf: params.text("leaf")?,
+        peer: params.address("peer")?,
+        cluster: params.text("cluster")?,
+        state: params.one_of("state", StateFilter::from_name, &["accepted", "rejected", "stale"])?,
+        reason: params.one_of("reason", Reason::from_name, &Reason::ALL.map(Reason::name))?,
+        community: params.text("community")?,
+        limit: params.limit()?,
+        cursor: cursor
+            .transpose()
+            .map_err(|error| Problem::bad_request(format!("parameter \"cursor\": {error}")))?,
+    };
+    params.finish()?;
+    state.ask(state.app.observer.routes(query)).await.map(Json)
+}
+
+pub(super) async fn why(state: State, mut params: Params) -> Result<Json<Page<Why>>, Problem> {
+    let prefix = params.prefix("prefix")?;
+    params.finish()?;
+    let prefix = prefix.ok_or_else(|| Problem::bad_request("parameter \"prefix\" is missing"))?;
+    let items = state.ask(state.app.observer.why(prefix)).await?;
+    let total = Some(items.len() as u64);
+    Ok(Json(Page { items, next_cursor: None, total }))
+}
+
+/// The worst first, then the oldest: `(severity, since, id)`.
+type FindingKey = (u64, u64, String);
+
+impl Key for FindingKey {
+    fn write(&self) -> String {
+        format!("{}~{}~{}", self.0, self.1, self.2)
+    }
+
+    fn read(text: &str) -> Option<Self> {
+        let (severity, rest) = text.split_once('~')?;
+        let (since, id) = rest.split_once('~')?;
+        Some((severity.parse().ok()?, since.parse().ok()?, id.to_owned()))
+    }
+}
+
+const SEVERITIES: [&str; 3] = ["critical", "warning", "info"];
+
+fn severity(name: &str) -> u64 {
+    SEVERITIES.iter().take_while(|severity| **severity != name).count() as u64
+}
+
+/// `state` of a finding.
+#[derive(Clone, Copy, Default)]
+enum FindingFilter {
+    #[default]
+    Current,
+    All,
+    Exactly(&'static str),
+}
+
+impl FindingFilter {
+    const NAMES: &[&str] = &["pending", "open", "resolved", "all"];
+
+    fn from_name(name: &str) -> Option<Self> {
+        match name {
+            "all" => Some(Self::All),
+            _ => Self::NAMES.iter().find(|state| **state == name).map(|state| Self::Exactly(state)),
+        }
+    }
+
+    fn matches(self, state: &str) -> bool {
+        match self {
+            Self::All => true,
+            Self::Current => state != "resolved",
+            Self::Exactly(wanted) => state == wanted,
+        }
+    }
+}
+
+pub(super) async fn findings(state: State, mut params: Params) -> Result<Json<Page<Finding>>, Problem> {
+    let wanted_state =
+        params.one_of("state", FindingFilter::from_name, FindingFilter::NAMES)?.unwrap_or_default();
+    let known = |name: &str| SEVERITIES.into_iter().find(|severity| *severity == name);
+    let wanted_severity = params.one_of("severity", known, &SEVERITIES)?;
+    let kind = params.one_of("kind", Kind::from_name, &Kind::ALL.map(Kind::name))?.map(Kind::name);
+    let cluster = params.text("cluster")?;
+    let leaf = params.text("leaf")?;
+    let node = params.text("node")?;
+    let peer = params.address("peer")?;
+    let prefix = params.prefix("prefix")?;
+    let limit = params.limit()?;
+    let after = page::read::<FindingKey>(params.text("cursor")?)?;
+    params.finish()?;
+    let snapshot = state.snapshot().await?;
+    let wanted = |finding: &&Finding| {
+        wanted_state.matches(&finding.state)
+            && wanted_severity.is_none_or(|severity| severity == finding.severity)
+            && kind.is_none_or(|kind| kind == finding.kind)
+            && is(cluster.as_ref(), Some(&finding.cluster))
+            && is(leaf.as_ref(), finding.leaf.as_deref())
+            && is(node.as_ref(), finding.node.as_deref())
+            && (peer.is_none() || peer == finding.peer)
+            && (prefix.is_none() || prefix == finding.prefix)
+    };
+    let findings = snapshot.findings.iter().filter(wanted);
+    let key =
+        |finding: &&Finding| (severity(&finding.severity), finding.since.as_micros(), finding.id.clone());
+    let Page { items, next_cursor, total } = page::page(findings, key, after.as_ref(), limit);
+    Ok(Json(Page { items: items.into_iter().cloned().collect(), next_cursor, total }))
+}
+
+pub(super) async fn events(state: State, mut params: Params) -> Result<Json<Page<Arc<Event>>>, Problem> {
+    let since = params.parse::<u64>("since", "the number of an event")?.unwrap_or(0);
+    let kind = params.text("kind")?;
+    let leaf = params.text("leaf")?;
+    let peer = params.address("peer")?;
+    let limit = params.limit()?;
+    let after = page::read::<u64>(params.text("cursor")?)?;
+    params.finish()?;
+    let wanted = |event: &Arc<Event>| {
+        is(kind.as_ref(), Some(&event.kind))
+            && is(leaf.as_ref(), event.leaf.as_deref())
+            && (peer.is_none() || peer == event.peer)
+    };
+    let log = state.app.observer.events();
+    let kept = log.since(after.unwrap_or(0).max(since), usize::MAX);
+    let Page { items, next_cursor, .. } =
+        page::page(kept.into_iter().filter(wanted), |event| event.id, None, limit);
+    Ok(Json(Page { items, next_cursor, total: None }))
+}
