@@ -2,6 +2,7 @@
 
 pub mod bgp;
 pub mod config;
+pub mod lab;
 pub mod metrics;
 pub mod observer;
 pub mod policy;
