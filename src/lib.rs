@@ -1,7 +1,9 @@
 //! thirdleaf, the third leaf of the rack.
 
 pub mod bgp;
+pub mod cli;
 pub mod config;
+pub mod daemon;
 pub mod lab;
 pub mod metrics;
 pub mod observer;

@@ -1,0 +1,49 @@
+//! `thirdleaf run`: the daemon.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use clap::Args;
+use tokio::signal::unix::{SignalKind, signal};
+use tracing::info;
+
+use super::{Error, Exit, logging};
+use crate::config::{self, Machine};
+use crate::daemon::Daemon;
+
+#[derive(Debug, Args)]
+pub(super) struct Run {
+    /// Configuration file
+    #[arg(short, long, value_name = "FILE")]
+    config: PathBuf,
+}
+
+impl Run {
+    pub(super) fn execute(self) -> Result<Exit, Error> {
+        let config =
+            config::load(&self.config, &Machine).map_err(|errors| Error::Config(errors.to_string()))?;
+        let _log = logging::start(&config.global.log);
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+        runtime.block_on(self.serve(Arc::new(config)))
+    }
+
+    /// Runs until SIGTERM or SIGINT; SIGHUP is a reload.
+    async fn serve(self, config: Arc<config::Config>) -> Result<Exit, Error> {
+        let mut hangup = signal(SignalKind::hangup())?;
+        let mut terminate = signal(SignalKind::terminate())?;
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        let daemon = Daemon::start(config, Some(self.config)).await;
+        let daemon = daemon.map_err(|error| Error::Daemon(error.to_string()))?;
+        info!(version = env!("CARGO_PKG_VERSION"), http = ?daemon.http(), bgp = ?daemon.bgp(), "thirdleaf runs");
+        loop {
+            tokio::select! {
+                _ = hangup.recv() => drop(daemon.reload().await),
+                _ = terminate.recv() => break,
+                _ = interrupt.recv() => break,
+            }
+        }
+        info!("thirdleaf stops");
+        daemon.stop("thirdleaf is stopping").await;
+        Ok(Exit::FINE)
+    }
+}

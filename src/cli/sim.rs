@@ -1,0 +1,88 @@
+//! `thirdleaf sim`: something to peer with.
+
+use std::io::Write;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+use clap::{Args, Subcommand};
+use ipnet::IpNet;
+
+use super::{Error, Exit};
+use crate::lab::sim::{self, Simulation};
+
+#[derive(Debug, Args)]
+pub(super) struct Sim {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Debug, Subcommand)]
+enum What {
+    /// Nodes that speak BGP as Calico's do, until Ctrl-C
+    Node(Node),
+}
+
+#[derive(Debug, Args)]
+struct Node {
+    /// The leaf to dial
+    leaf: SocketAddr,
+    /// How many nodes
+    #[arg(long, default_value_t = 1, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..))]
+    count: u32,
+    /// The first node's address, one that this machine has; the others' follow
+    #[arg(long, default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
+    address: IpAddr,
+    /// From one node's address to the next
+    #[arg(long, default_value_t = 1, value_name = "NUMBER")]
+    address_step: u32,
+    /// The first node's AS; the others' follow
+    #[arg(long = "as", default_value_t = 65_102, value_name = "AS")]
+    asn: u32,
+    /// One AS for all nodes
+    #[arg(long)]
+    same_as: bool,
+    /// The first node's first pod block; the others follow
+    #[arg(long, default_value = "10.244.0.0/26", value_name = "PREFIX")]
+    block: IpNet,
+    /// Pod blocks of each node
+    #[arg(long, default_value_t = 1, value_name = "NUMBER")]
+    blocks: u32,
+    /// Borrowed pod addresses of each node
+    #[arg(long, default_value_t = 0, value_name = "NUMBER")]
+    hosts: u32,
+    /// Service ranges that every node announces
+    #[arg(long, default_value = "10.96.0.0/12", value_name = "PREFIX")]
+    service: Vec<IpNet>,
+    /// Dial and recover so many times as fast as BIRD
+    #[arg(long, default_value_t = 1, value_name = "TIMES")]
+    faster: u32,
+}
+
+impl Sim {
+    pub(super) fn execute(self, out: &mut impl Write) -> Result<Exit, Error> {
+        let What::Node(node) = self.what;
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+        match runtime.block_on(sim::run(&node.simulation(), out)) {
+            Ok(()) => Ok(Exit::FINE),
+            Err(sim::Error::Impossible(cause)) => Err(Error::Usage(cause.to_string())),
+            Err(sim::Error::Io(error)) => Err(error.into()),
+        }
+    }
+}
+
+impl Node {
+    fn simulation(self) -> Simulation {
+        Simulation {
+            leaf: self.leaf,
+            count: self.count,
+            address: self.address,
+            address_step: self.address_step,
+            asn: self.asn,
+            as_step: u32::from(!self.same_as),
+            block: self.block,
+            blocks: self.blocks,
+            services: self.service,
+            hosts: self.hosts,
+            faster: self.faster,
+        }
+    }
+}

@@ -1,0 +1,197 @@
+//! `thirdleaf summary`: what a network engineer knows as `show ip bgp summary`, a block a leaf.
+
+use std::io::{self, Write};
+use std::net::Ipv4Addr;
+
+use clap::Args;
+use serde::Deserialize;
+
+use super::client::Client;
+use super::output::{self, Style};
+use super::table::{Cell, Column, Paint, Table, age};
+use super::{Error, Exit};
+use crate::observer::view::{Peer, Summary};
+use crate::time::Timestamp;
+
+#[derive(Debug, Args)]
+pub(super) struct Show {
+    /// Of this leaf alone
+    #[arg(long)]
+    leaf: Option<String>,
+}
+
+/// What the summary needs of the configuration.
+#[derive(Deserialize)]
+struct Config {
+    #[serde(rename = "leaf")]
+    leaves: Vec<Leaf>,
+}
+
+#[derive(Deserialize)]
+struct Leaf {
+    name: String,
+    local_as: u32,
+    router_id: Ipv4Addr,
+    rack: String,
+    cluster: String,
+    vrf: String,
+}
+
+impl Show {
+    pub(super) async fn execute(
+        self,
+        client: &Client,
+        style: &Style,
+        out: &mut impl Write,
+    ) -> Result<Exit, Error> {
+        let summary: Summary = client.get("/api/v1/summary", &[]).await?;
+        if style.is_json() {
+            output::value(&summary, style, out)?;
+            return Ok(Exit::FINE);
+        }
+        let config: Config = client.get("/api/v1/config", &[]).await?;
+        let wanted = |leaf: &Leaf| self.leaf.as_ref().is_none_or(|name| *name == leaf.name);
+        let mut shown = 0;
+        for leaf in config.leaves.into_iter().filter(wanted) {
+            block(&leaf, client, style, out).await?;
+            shown += 1;
+        }
+        if let Some(name) = self.leaf.filter(|_| shown == 0) {
+            return Err(Error::Usage(format!("there is no leaf {name:?}")));
+        }
+        findings(&summary, out)?;
+        Ok(Exit::FINE)
+    }
+}
+
+async fn block(leaf: &Leaf, client: &Client, style: &Style, out: &mut impl Write) -> Result<(), Error> {
+    let mut pages = client.pages::<Peer>("/api/v1/peers", &[("leaf", Some(leaf.name.clone()))], None);
+    let mut peers = Vec::new();
+    while let Some(page) = pages.next().await? {
+        peers.extend(page);
+    }
+    heading(leaf, &peers, out)?;
+    let rows: Vec<_> = peers.iter().map(|peer| row(peer, style.now)).collect();
+    Table::new(&COLUMNS, false, style.headings, style.colour).page(&rows, out)?;
+    writeln!(out)?;
+    Ok(())
+}
+
+fn heading(leaf: &Leaf, peers: &[Peer], out: &mut impl Write) -> io::Result<()> {
+    let Leaf { name, local_as, router_id, rack, cluster, vrf } = leaf;
+    let sum = |count: fn(&Peer) -> u64| peers.iter().map(count).sum::<u64>();
+    writeln!(out, "BGP summary information for leaf {name}, rack {rack}, cluster {cluster}, VRF {vrf}")?;
+    writeln!(out, "BGP router identifier {router_id}, local AS number {local_as}")?;
+    writeln!(
+        out,
+        "{} peers known, {} established; {} routes accepted, {} rejected, {} stale\n",
+        peers.len(),
+        peers.iter().filter(|peer| peer.is_up()).count(),
+        sum(|peer| peer.routes.accepted),
+        sum(|peer| peer.routes.rejected + peer.routes.rejected_not_kept),
+        sum(|peer| peer.routes.stale),
+    )
+}
+
+/// As on the leaf, without what an observer does not have (table version), with what it has (rejected).
+const COLUMNS: [Column; 11] = [
+    Column::left("Neighbor"),
+    Column::right("V"),
+    Column::right("AS"),
+    Column::right("MsgRcvd"),
+    Column::right("MsgSent"),
+    Column::right("InQ"),
+    Column::right("OutQ"),
+    Column::right("Up/Down"),
+    Column::left("State/PfxRcd"),
+    Column::right("Rej"),
+    Column::left("Node"),
+];
+
+fn row(peer: &Peer, now: Timestamp) -> Vec<Cell> {
+    let rejected = peer.routes.rejected + peer.routes.rejected_not_kept;
+    let state =
+        if peer.is_up() { Cell::new(peer.routes.accepted) } else { Cell::new(&peer.state).paint(Paint::Bad) };
+    vec![
+        Cell::new(peer.peer),
+        Cell::new(4),
+        Cell::maybe(peer.peer_as),
+        Cell::new(peer.messages.received.values().sum::<u64>()),
+        Cell::new(peer.messages.sent.values().sum::<u64>()),
+        // Messages are handled as they are read and written as they are made.
+        Cell::new(0),
+        Cell::new(0),
+        Cell::new(peer.since.map_or_else(|| "never".to_owned(), |since| age(now, since))),
+        state,
+        Cell::new(rejected).paint(if rejected > 0 { Paint::Bad } else { Paint::Plain }),
+        Cell::maybe(peer.node.as_ref()),
+    ]
+}
+
+fn findings(summary: &Summary, out: &mut impl Write) -> io::Result<()> {
+    let findings = &summary.findings;
+    if findings.open + findings.pending == 0 {
+        return writeln!(out, "No findings");
+    }
+    write!(out, "Findings: {} open, {} pending", findings.open, findings.pending)?;
+    for (at, (kind, count)) in findings.by_kind.iter().enumerate() {
+        write!(out, "{}{count} {kind}", if at == 0 { "; " } else { ", " })?;
+    }
+    writeln!(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::cli::testing;
+    use crate::observer::view::RouteCounts;
+
+    #[test]
+    fn reads_like_the_leafs() {
+        let leaf = Leaf {
+            name: "rack1".into(),
+            local_as: 65101,
+            router_id: Ipv4Addr::new(10, 0, 0, 101),
+            rack: "r1".into(),
+            cluster: "default".into(),
+            vrf: "calico".into(),
+        };
+        let (mut up, mut down) = (testing::peer("192.168.1.1"), testing::peer("fd00:1:2::12"));
+        up.routes.accepted = 12;
+        up.routes.rejected = 2;
+        (down.state, down.since, down.node) = ("Idle".into(), None, None);
+        down.routes = RouteCounts::default();
+        let mut out = Vec::new();
+        let peers = [up, down];
+        heading(&leaf, &peers, &mut out).unwrap();
+        let rows: Vec<_> =
+            peers.iter().map(|peer| row(peer, testing::NOW.after(Duration::from_secs(723)))).collect();
+        Table::new(&COLUMNS, false, true, false).page(&rows, &mut out).unwrap();
+        assert_eq!(
+            String::from_utf8(out).unwrap(),
+            "BGP summary information for leaf rack1, rack r1, cluster default, VRF calico\n\
+             BGP router identifier 10.0.0.101, local AS number 65101\n\
+             2 peers known, 1 established; 12 routes accepted, 2 rejected, 0 stale\n\
+             \n\
+             Neighbor      V     AS  MsgRcvd  MsgSent  InQ  OutQ   Up/Down  State/PfxRcd  Rej  Node\n\
+             192.168.1.1   4  65102       46       44    0     0  00:12:03  12              2  node1\n\
+             fd00:1:2::12  4  65102       46       44    0     0     never  Idle            0  -\n"
+        );
+    }
+
+    #[test]
+    fn ends_with_what_is_wrong() {
+        let mut summary = Summary::default();
+        let text = |summary: &Summary| {
+            let mut out = Vec::new();
+            findings(summary, &mut out).unwrap();
+            String::from_utf8(out).unwrap()
+        };
+        assert_eq!(text(&summary), "No findings\n");
+        summary.findings.open = 3;
+        summary.findings.by_kind = [("peer_down".into(), 1), ("rogue_route".into(), 2)].into();
+        assert_eq!(text(&summary), "Findings: 3 open, 0 pending; 1 peer_down, 2 rogue_route\n");
+    }
+}

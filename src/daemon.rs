@@ -1,0 +1,208 @@
+//! Wires the rooms together: start, reload, shutdown.
+
+#![expect(clippy::disallowed_methods, reason = "the daemon's own tasks")]
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::JoinHandle;
+use tracing::{info, warn};
+
+use crate::config::{self, Config, Machine};
+use crate::metrics::Reload;
+use crate::observer::{self, Command, Observer, Settings};
+use crate::speaker::{Cease, ListenError, Speaker};
+use crate::time::Clock;
+use crate::web::{App, BindError, Control, Status, Web};
+
+/// How many events may wait for the observer before sessions stand still; each holds one read of a socket.
+const EVENTS: usize = 1_024;
+
+/// A thirdleaf that runs.
+#[derive(Debug)]
+pub struct Daemon {
+    speaker: Speaker,
+    observer: Observer,
+    http: Vec<SocketAddr>,
+    control: mpsc::Sender<Control>,
+    stop: watch::Sender<bool>,
+    tasks: [JoinHandle<()>; 2],
+}
+
+/// An address that is needed cannot be had.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// Of a leaf.
+    #[error(transparent)]
+    Listen(#[from] ListenError),
+    /// Of the HTTP server.
+    #[error(transparent)]
+    Http(#[from] BindError),
+}
+
+impl Daemon {
+    /// Starts everything that `config` asks for; `source` is the file that a reload reads again.
+    ///
+    /// # Errors
+    /// An address that cannot be had; nothing is left running then.
+    pub async fn start(config: Arc<Config>, source: Option<PathBuf>) -> Result<Self, StartError> {
+        Self::start_with(config, source, Settings::default()).await
+    }
+
+    /// The same, with another patience of the observer.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    pub async fn start_with(
+        config: Arc<Config>,
+        source: Option<PathBuf>,
+        settings: Settings,
+    ) -> Result<Self, StartError> {
+        let clock = Clock::start();
+        // Clients that ask which file it is may stand elsewhere.
+        let source = source.map(|source| std::path::absolute(&source).unwrap_or(source));
+        let web = Web::bind(&config.http.listen)?;
+        let http = web.addresses();
+        let (events, received) = mpsc::channel(EVENTS);
+        let speaker = Speaker::start(Arc::clone(&config), clock, events).await?;
+        let commands = speaker.clone();
+        let observer = observer::spawn(Arc::clone(&config), settings, clock, received, move |command| {
+            obey(&commands, command);
+        });
+
+        let (control, requests) = mpsc::channel(8);
+        let (stop, stopped) = watch::channel(false);
+        let status = watch::Sender::new(Status {
+            ready: true,
+            started: clock.now(),
+            config_file: source.clone().unwrap_or_default(),
+            reload: Reload { successful: true, succeeded: clock.now() },
+            reload_error: None,
+        });
+        let current = watch::Sender::new(config);
+        let app = App {
+            observer: observer.clone(),
+            sessions: Arc::new(speaker.clone()),
+            control: control.clone(),
+            config: current.subscribe(),
+            status: status.subscribe(),
+            stop: stopped,
+        };
+        let steward =
+            Steward { source, clock, current, status, speaker: speaker.clone(), observer: observer.clone() };
+        let tasks = [tokio::spawn(web.serve(app)), tokio::spawn(steward.serve(requests))];
+        Ok(Self { speaker, observer, http, control, stop, tasks })
+    }
+
+    /// Where the HTTP server listens.
+    pub fn http(&self) -> &[SocketAddr] {
+        &self.http
+    }
+
+    /// Where leaves listen.
+    pub fn bgp(&self) -> Vec<SocketAddr> {
+        self.speaker.listening()
+    }
+
+    /// What it has learned.
+    pub const fn observer(&self) -> &Observer {
+        &self.observer
+    }
+
+    /// Reads the configuration file again. Answers what changed.
+    ///
+    /// # Errors
+    /// Why nothing did.
+    pub async fn reload(&self) -> Result<String, String> {
+        let (answer, answered) = oneshot::channel();
+        let ended = || "thirdleaf is stopping".to_owned();
+        self.control.send(Control::Reload(answer)).await.map_err(|_| ended())?;
+        answered.await.map_err(|_| ended())?
+    }
+
+    /// Says goodbye to every peer and to every client, and waits until all have ended.
+    pub async fn stop(self, text: &str) {
+        self.speaker.shutdown(text).await;
+        self.stop.send_replace(true);
+        let [web, steward] = self.tasks;
+        steward.abort();
+        drop(web.await);
+    }
+}
+
+/// Does what the observer wants of a session.
+fn obey(speaker: &Speaker, command: Command) {
+    match command {
+        Command::Refresh { peer, families } => speaker.refresh(&peer, families),
+        Command::Reset { peer } => {
+            speaker.reset(&peer, Cease::AdministrativeReset);
+        }
+        Command::PrefixLimit { peer, refuse } => {
+            speaker.reset(&peer, Cease::PrefixLimit(refuse));
+        }
+        Command::Forget { peer } => {
+            speaker.forget(&peer);
+        }
+    }
+}
+
+/// Does what only the daemon as a whole can do, one request at a time.
+struct Steward {
+    source: Option<PathBuf>,
+    clock: Clock,
+    current: watch::Sender<Arc<Config>>,
+    status: watch::Sender<Status>,
+    speaker: Speaker,
+    observer: Observer,
+}
+
+impl Steward {
+    async fn serve(self, mut requests: mpsc::Receiver<Control>) {
+        while let Some(Control::Reload(answer)) = requests.recv().await {
+            drop(answer.send(self.reload().await));
+        }
+    }
+
+    async fn reload(&self) -> Result<String, String> {
+        let outcome = match &self.source {
+            Some(source) => self.take_up(source).await,
+            None => Err("there is no configuration file to read".to_owned()),
+        };
+        match &outcome {
+            Ok(changed) => info!(changed, "configuration reloaded"),
+            Err(error) => warn!("configuration not reloaded, the old one stays in force:\n{error}"),
+        }
+        self.status.send_modify(|status| {
+            let error = outcome.as_ref().err();
+            status.reload.successful = error.is_none();
+            if error.is_none() {
+                status.reload.succeeded = self.clock.now();
+            }
+            status.reload_error = error.cloned();
+        });
+        outcome
+    }
+
+    /// All of the file, or nothing of it.
+    async fn take_up(&self, source: &Path) -> Result<String, String> {
+        let new = config::load(source, &Machine).map_err(|errors| errors.to_string())?;
+        let changes = config::diff(&self.current.borrow(), &new);
+        let refused: Vec<String> = changes.refused().map(ToString::to_string).collect();
+        if !refused.is_empty() {
+            return Err(refused.join("\n"));
+        }
+        if **self.current.borrow() == new {
+            return Ok("nothing changed".to_owned());
+        }
+        let new = Arc::new(new);
+        self.speaker.reconfigure(Arc::clone(&new)).await.map_err(|error| error.to_string())?;
+        if self.observer.reconfigure(Arc::clone(&new)).await.is_none() {
+            return Err("the observer has ended".to_owned());
+        }
+        self.current.send_replace(new);
+        let lines: Vec<String> = changes.iter().map(ToString::to_string).collect();
+        Ok(if lines.is_empty() { "nothing changed".to_owned() } else { lines.join("\n") })
+    }
+}
