@@ -1,0 +1,7 @@
+//! The program as its users run it, on loopback; needs nothing installed. (`tests/interop` needs daemons.)
+
+#![expect(clippy::disallowed_methods, clippy::disallowed_types, reason = "runs the program and its peers")]
+
+mod bad_input;
+mod daemon;
+mod run;

@@ -1,0 +1,163 @@
+//! Runs the program: its verbs, and the daemon on addresses of its own.
+
+use std::io::{BufRead, BufReader};
+use std::net::Ipv4Addr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+/// The program under test.
+pub(crate) fn thirdleaf(arguments: &[&str]) -> Output {
+    command(arguments).output().unwrap()
+}
+
+pub(crate) fn command(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_thirdleaf"));
+    command.args(arguments).env_remove("THIRDLEAF_SERVER");
+    command
+}
+
+pub(crate) fn stderr(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+pub(crate) fn stdout(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+/// A folder and loopback addresses that no other test uses, so that fixed ports never meet.
+pub(crate) struct Place {
+    net: [u8; 2],
+    directory: PathBuf,
+}
+
+impl Place {
+    pub(crate) fn new() -> Self {
+        static COUNT: AtomicU8 = AtomicU8::new(1);
+        let [.., low] = std::process::id().to_be_bytes();
+        let net = [low.max(1), COUNT.fetch_add(1, Ordering::Relaxed)];
+        let directory = std::env::temp_dir().join(format!("thirdleaf-{}-{}", std::process::id(), net[1]));
+        std::fs::create_dir_all(&directory).unwrap();
+        Self { net, directory }
+    }
+
+    /// The address of host `n`; host 4 is thirdleaf.
+    pub(crate) fn host(&self, n: u8) -> Ipv4Addr {
+        Ipv4Addr::new(127, self.net[0], self.net[1], n)
+    }
+
+    pub(crate) fn server(&self) -> String {
+        format!("http://{}:9179", self.host(4))
+    }
+
+    /// A leaf, its nodes in this place's range, the white paper's policy.
+    pub(crate) fn config(&self) -> String {
+        let (leaf, range) = (self.host(4), self.host(0));
+        format!(
+            r#"version = 1
+[http]
+listen = ["{leaf}:9179"]
+[[leaf]]
+name = "rack1"
+local_as = 65101
+router_id = "{leaf}"
+listen = ["{leaf}:1790"]
+[[neighbors]]
+leaf = "rack1"
+range = "{range}/24"
+peer_as = ["65102-65199"]
+[[policy.allow]]
+class = "pod"
+prefix = "10.244.0.0/16"
+lengths = [26, 32]
+[[policy.allow]]
+class = "service"
+prefix = "10.96.0.0/12"
+lengths = [12, 32]
+"#
+        )
+    }
+
+    pub(crate) fn write(&self, name: &str, text: &str) -> PathBuf {
+        let path = self.directory.join(name);
+        std::fs::write(&path, text).unwrap();
+        path
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.directory);
+    }
+}
+
+/// `thirdleaf run`, ended when dropped.
+pub(crate) struct Daemon {
+    child: Child,
+    server: String,
+}
+
+impl Daemon {
+    pub(crate) fn start(place: &Place, config: &Path) -> Self {
+        // Named as people name it, from the folder that it stands in.
+        let (folder, file) = (config.parent().unwrap(), config.file_name().unwrap());
+        let mut child = command(&["run", "-c", file.to_str().unwrap()])
+            .current_dir(folder)
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        // Its log must be read, or it would stand still on a full pipe.
+        let log = BufReader::new(child.stderr.take().unwrap());
+        std::thread::spawn(move || log.lines().map_while(Result::ok).for_each(|line| println!("{line}")));
+        let daemon = Self { child, server: place.server() };
+        eventually("it is ready", || daemon.ask(&["summary"]).status.success().then_some(()));
+        daemon
+    }
+
+    /// What a verb answers.
+    pub(crate) fn ask(&self, arguments: &[&str]) -> Output {
+        command(arguments).env("THIRDLEAF_SERVER", &self.server).output().unwrap()
+    }
+
+    /// The items that a listing verb prints.
+    pub(crate) fn items(&self, arguments: &[&str]) -> Vec<Value> {
+        let mut all = arguments.to_vec();
+        all.extend(["-o", "json"]);
+        let output = self.ask(&all);
+        let value: Value = serde_json::from_slice(&output.stdout)
+            .unwrap_or_else(|error| panic!("{error}: {}", stderr(&output)));
+        value.get("items").unwrap_or(&value).as_array().unwrap().clone()
+    }
+
+    pub(crate) fn signal(&self, signal: &str) {
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-s", signal, &pid]).status().unwrap().success());
+    }
+
+    pub(crate) fn wait(mut self) -> ExitStatus {
+        self.child.wait().unwrap()
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Polls until `probe` gives something, for 20 seconds at most.
+pub(crate) fn eventually<T>(what: &str, mut probe: impl FnMut() -> Option<T>) -> T {
+    let start = Instant::now();
+    loop {
+        if let Some(found) = probe() {
+            return found;
+        }
+        assert!(start.elapsed() < Duration::from_secs(20), "not within 20 s: {what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
