@@ -1,0 +1,12 @@
+//! The real thing against real daemons: `tests/run` unpacks them and runs this as root.
+//!
+//! Every test makes its own network namespaces, starts its own daemons and ends them by process id.
+
+#![expect(clippy::disallowed_methods, reason = "runs the program and real daemons")]
+
+mod calico;
+mod daemons;
+mod net;
+mod peers;
+mod restart;
+mod thirdleaf;
