@@ -1,4 +1,52 @@
-//! thirdleaf, the third leaf of the rack.
+//! thirdleaf, the third leaf of the rack: a BGP speaker that Kubernetes nodes peer with as they do with
+//! their leaf switches. It advertises nothing and forwards nothing; it judges what it hears, and tells.
+//!
+//! # The house
+//!
+//! Data goes one way, from the bottom of this list to the top. A room may use what stands below it and
+//! nothing above.
+//!
+//! | room | what it is for |
+//! |---|---|
+//! | [`cli`] | the command line: a verb a file; most are clients of the HTTP API |
+//! | [`lab`] | simulated Calico nodes and the demo; the one room that announces prefixes |
+//! | [`daemon`] | wires the rooms together: start, reload, shutdown |
+//! | [`web`] | HTTP: metrics, health, the API; owns no state |
+//! | [`metrics`] | a snapshot as Prometheus text |
+//! | [`observer`] | the single writer: routes in; verdicts, findings, events and snapshots out |
+//! | [`rib`] | Adj-RIB-In of every peer: interned attributes, a prefix index, judgements of a few bytes |
+//! | [`policy`] | what a prefix is for, and why a route is rejected |
+//! | [`speaker`] | the IO of BGP: listeners, socket options, a task a connection, collision detection |
+//! | [`bgp`] | the protocol, sans-IO: messages, the session state machine, error handling |
+//! | [`config`] | the file: model, defaults, validation that points at the place, what a reload changes |
+//! | [`time`] | the one clock |
+//!
+//! `config`, `bgp`, `policy`, `rib` and the observer's core are pure: no socket, no task, no clock; time is
+//! an argument. `clippy.toml` forbids the rest by name, and the rooms that do IO say so at their head.
+//!
+//! # The way of a route
+//!
+//! A [`speaker`] task reads its socket and has [`bgp`] frame, parse and validate in place. What was learned
+//! leaves as a [`bgp::Batch`], one a read, on one bounded channel. The [`observer`] walks it once: it interns
+//! the attributes, asks [`policy`], updates the [`rib`], and derives findings. Readers take snapshots or ask
+//! for pages of routes, answered in short slices between batches; no lock stands on that way. A slow reader
+//! slows nobody down; a slow observer suspends sessions, whose keepalives go on.
+//!
+//! # What the types hold
+//!
+//! - An UPDATE cannot be read without the [`bgp::Negotiated`] that only an Established session has.
+//! - [`bgp::outgoing::Outgoing`] has no variant that could carry a route.
+//! - [`policy::Accepted`] can be made by [`policy`] alone.
+//!
+//! # RFCs
+//!
+//! 2385 (TCP-MD5), 2918 and 7313 (route refresh), 4271 (BGP-4), 4360, 1997 and 8092 (communities), 4456
+//! (attributes of reflectors, discarded), 4486, 8203 and 9003 (Cease), 4724 and 8538 (graceful restart, as
+//! helper), 4760 (multiprotocol), 5065 (confederation segments, refused), 5082 (GTSM), 5492 and 9072
+//! (capabilities), 6286 (identifiers), 6608 (state machine errors), 6793 (4-octet AS), 7606 and 7607 (error
+//! handling), 7911 (additional paths, received), 8212 (nothing is accepted without a policy), 8654 (extended
+//! messages), 9234 (roles, shown), 9494 (long-lived graceful restart, shown), 9687 (send hold timer), 9774
+//! (AS sets, rejected).
 
 pub mod bgp;
 pub mod cli;
