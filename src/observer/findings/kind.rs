@@ -25,7 +25,7 @@ pub enum Kind {
     LeafDisagreement,
     /// A known peer without session.
     PeerDown,
-    /// A rack none of whose known peers has a session.
+    /// A rack whose known peers, all or most of them, lost their sessions at once.
     RackDown,
     /// A peer whose sessions are reset again and again.
     PeerFlapping,

@@ -81,8 +81,8 @@ impl Findings {
                  depends on the leaf that traffic passes"
             ),
             (About::Rack(rack), _) => format!(
-                "no known peer of rack {rack} has a session: the rack is down or cut off, and its pods and \
-                 services cannot be reached if its other leaves see the same"
+                "the known peers of rack {rack}, all or most of them, lost their sessions at once: the rack is down or \
+                 cut off, and its pods and services cannot be reached if its other leaves see the same"
             ),
             (About::Peer(peer), Kind::RogueRoute) => {
                 // None are known yet of a finding that was there before a restart.
