@@ -208,6 +208,32 @@ fn nothing_is_missed_of_a_peer_that_is_down_or_stale() {
 }
 
 #[test]
+fn a_peer_owes_nothing_in_a_family_that_it_does_not_speak() {
+    let mut config = config();
+    config.policy.allow.push(allow(AllowClass::Service, "fd00:96::/108", &[108, 128]));
+    let mut world = World::with(config);
+    let ipv6 = Negotiated { families: Families::only(Family::Ipv6), ..terms(NODE_AS, NODE) };
+    let (four, six) = (world.node(), world.up_with("leaf1", "fd00:1::2", ipv6));
+    world.end_of_rib(&four);
+    world.end_of_rib(&six);
+    // Not even when whoever sends no End-of-RIB has had its time.
+    world.pass(MINUTE * 7);
+    let mut missed: Vec<_> = world
+        .snapshot()
+        .findings
+        .iter()
+        .map(|finding| (finding.kind.clone(), finding.peer.unwrap(), finding.prefix.unwrap()))
+        .collect();
+    missed.sort_unstable();
+    let expected = [(ip(NODE), net("10.96.0.0/12")), (ip("fd00:1::2"), net("fd00:96::/108"))];
+    assert_eq!(missed, expected.map(|(peer, range)| ("missing_service_cidr".to_owned(), peer, range)));
+    world.announce(&four, &["10.96.0.0/12"]);
+    world.announce(&six, &["fd00:96::/108"]);
+    world.settle();
+    assert_eq!(world.found(), NONE);
+}
+
+#[test]
 fn a_node_subnet_is_missed_where_it_is_expected() {
     let mut config = config();
     config.policy.allow[2].expect = Expect::EveryNode;

@@ -208,6 +208,23 @@ fn what_is_above_a_holding_limit_is_rejected_until_there_is_room() {
 }
 
 #[test]
+fn a_limit_is_about_both_families_together() {
+    use crate::policy::Reason;
+    let mut world = limited(&Limits { prefixes: 3, action: LimitAction::Hold, ..budget(1_000) });
+    let node = world.up_with("leaf1", NODE, Negotiated { families: Families::ALL, ..terms(NODE_AS, NODE) });
+    let ipv6 = Builder::new(&[NODE_AS], ip("fd00:1::2"));
+    world.announce(&node, &OWN);
+    world.announce_as(&node, &ipv6, &["fd00:244::40/122", "fd00:244::80/122"]);
+    world.announce(&node, &["10.244.2.0/26"]);
+    world.settle();
+    let refused = world.peer(&node).rejected.map(|by_reason| by_reason[Reason::Limit as usize]);
+    assert_eq!(refused, [1, 1]);
+    assert_eq!(world.peer(&node).held(), 5);
+    let why = world.core.why(net("fd00:244::80/122"));
+    assert_eq!(why[0].route.reasons, [Reason::Limit]);
+}
+
+#[test]
 fn a_resetting_limit_ends_the_session_and_refuses_the_peer_for_longer_each_time() {
     let mut world = limited(&Limits { prefixes: 3, action: LimitAction::Reset, ..budget(1_000) });
     for minutes in [1, 2, 4, 8, 10, 10] {
