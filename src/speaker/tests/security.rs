@@ -114,3 +114,24 @@ async fn gtsm_lets_only_neighbours_in() {
     other.greet(open(65201, 1, false)).await;
     other.expect(MessageType::Update).await;
 }
+
+#[tokio::test]
+async fn gtsm_counts_hops_over_ipv6_too() {
+    let mut six = leaf("a", 65101);
+    six.listen = vec!["[::1]:0".parse().unwrap()];
+    let mut near = neighbors("a", "::1/128", "65201");
+    near.ttl_security_hops = Some(1);
+    // With a neighbour that may be anywhere, the listener itself lets everybody in.
+    let host = Host::start(config(vec![six], vec![near, neighbors("a", "2001:db8::/32", "65201")])).await;
+    let connect = |hops| {
+        Client::connect_with("::1", host.address(), move |socket| {
+            socket.set_unicast_hops_v6(hops).unwrap();
+        })
+    };
+    let mut far = connect(254).await.unwrap();
+    assert_eq!(far.next().await, None);
+    until(|| host.refused("ttl") == 1).await;
+    let mut near = connect(255).await.unwrap();
+    near.greet(open(65201, 1, false)).await;
+    near.expect(MessageType::Update).await;
+}
