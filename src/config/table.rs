@@ -11,7 +11,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::error::Error;
 
-/// Keys of the design that this version does not know yet.
+/// Keys that versions to come will know: told apart from mistakes.
 const LATER: [&str; 9] =
     ["alerts", "apic", "eepg", "include", "journal", "redirect", "safety", "tls", "transit"];
 

@@ -18,7 +18,7 @@ mod carets;
 mod changes;
 mod secrets;
 
-/// The design's shortest useful file.
+/// The shortest useful file.
 const SHORTEST: &str = r#"
 version = 1
 [[leaf]]
