@@ -2,6 +2,7 @@
 
 use std::io::Write;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use ipnet::IpNet;
@@ -52,6 +53,24 @@ struct Node {
     /// Service ranges that every node announces
     #[arg(long, default_value = "10.96.0.0/12", value_name = "PREFIX")]
     service: Vec<IpNet>,
+    /// A service that runs on every node: announced as a host route, until the nodes are drained
+    #[arg(long, value_name = "ADDRESS")]
+    service_host: Vec<IpAddr>,
+    /// A route that every node passes on and should not
+    #[arg(long, value_name = "PREFIX")]
+    leak: Vec<IpNet>,
+    /// The ASes behind the node's own in the path of what it leaks
+    #[arg(long, value_name = "AS", value_delimiter = ',', requires = "leak")]
+    behind: Vec<u32>,
+    /// Drain the nodes after this time: borrowed pods and service hosts go
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    drain_after: Option<Duration>,
+    /// Let the daemons die (kill -9) whenever they have lived this long, and restart gracefully
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    crash_every: Option<Duration>,
+    /// How long they are gone then
+    #[arg(long, value_name = "TIME", value_parser = time, default_value = "3s")]
+    down: Duration,
     /// Dial and recover so many times as fast as BIRD
     #[arg(long, default_value_t = 1, value_name = "TIMES")]
     faster: u32,
@@ -82,7 +101,21 @@ impl Node {
             blocks: self.blocks,
             services: self.service,
             hosts: self.hosts,
+            service_hosts: self.service_host,
+            leaks: self.leak,
+            behind: self.behind,
+            drain_after: self.drain_after,
+            crash_every: self.crash_every,
+            down: self.down,
             faster: self.faster,
         }
+    }
+}
+
+fn time(text: &str) -> Result<Duration, String> {
+    match humantime::parse_duration(text) {
+        Ok(Duration::ZERO) => Err("it takes some time".to_owned()),
+        Ok(time) => Ok(time),
+        Err(error) => Err(error.to_string()),
     }
 }

@@ -10,10 +10,10 @@ use std::time::Duration;
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use thiserror::Error;
-use tokio::time::{Instant, interval_at};
+use tokio::time::{Instant, interval_at, sleep};
 
 use super::fabric::default_route;
-use super::node::{Node, Peering, RESTART_TIME, Route, Settings, Timers};
+use super::node::{Node, Peering, RESTART_TIME, Route, Settings, Source, Timers};
 
 /// How often a change of the number of sessions is told.
 const REPORT: Duration = Duration::from_secs(2);
@@ -41,6 +41,18 @@ pub struct Simulation {
     pub services: Vec<IpNet>,
     /// Pod hosts, from the end of its last block on, that each node announces besides.
     pub hosts: u32,
+    /// Services with `externalTrafficPolicy: Local` that run on every node.
+    pub service_hosts: Vec<IpAddr>,
+    /// Routes that every node passes on and should not.
+    pub leaks: Vec<IpNet>,
+    /// The ASes behind the node's own in the path of what it leaks.
+    pub behind: Vec<u32>,
+    /// When the nodes are drained; none: never.
+    pub drain_after: Option<Duration>,
+    /// How long the daemons live until they die (kill -9); none: until the end.
+    pub crash_every: Option<Duration>,
+    /// How long they are gone then.
+    pub down: Duration,
     /// How many times as fast as BIRD a node dials and recovers.
     pub faster: u32,
 }
@@ -59,6 +71,12 @@ impl Simulation {
             blocks: 1,
             services: vec![IpNet::V4(super::fabric::SERVICE_RANGE)],
             hosts: 0,
+            service_hosts: Vec::new(),
+            leaks: Vec::new(),
+            behind: Vec::new(),
+            drain_after: None,
+            crash_every: None,
+            down: Duration::from_secs(3),
             faster: 1,
         }
     }
@@ -98,13 +116,16 @@ impl Simulation {
             routes.push(Route::kernel(pod.into()));
         }
         routes.extend(self.services.iter().map(|range| Route::fixed(*range)));
+        routes.extend(self.service_hosts.iter().map(|service| Route::fixed((*service).into())));
+        routes.extend(self.leaks.iter().map(|prefix| Route::learned(*prefix, &self.behind)));
+        let default = if address.is_ipv4() { default_route() } else { IpNet::V6(Ipv6Net::default()) };
         Ok(Settings {
             name: format!("node-{}", number + 1),
             asn,
             identifier: identifier(address, number),
             peerings: vec![Peering { source: address, leaf: self.leaf, leaf_as: None }],
             routes,
-            hidden: vec![if address.is_ipv4() { default_route() } else { IpNet::V6(Ipv6Net::default()) }],
+            hidden: if self.leaks.contains(&default) { vec![] } else { vec![default] },
             restart_time: RESTART_TIME,
             timers: Timers::BIRD.faster(self.faster),
         })
@@ -171,20 +192,42 @@ pub async fn run(simulation: &Simulation, mut out: impl Write) -> Result<(), Err
     let settings = simulation.settings()?;
     let routes: usize = settings.iter().map(|settings| settings.routes.len()).sum();
     let nodes: Vec<Node> = settings.into_iter().map(Node::start).collect();
-    writeln!(out, "{} nodes with {routes} routes dial {}", nodes.len(), simulation.leaf)?;
-    out.flush()?;
+    tell(&mut out, &format!("{} nodes with {routes} routes dial {}", nodes.len(), simulation.leaf))?;
     let mut interrupt = pin!(tokio::signal::ctrl_c());
+    let mut drain = pin!(after(simulation.drain_after));
+    let mut crash = pin!(after(simulation.crash_every));
+    let mut boot = pin!(after(None));
     let mut report = interval_at(Instant::now() + REPORT, REPORT);
     let mut reported = String::new();
     loop {
         tokio::select! {
             biased;
             interrupted = &mut interrupt => break interrupted?,
+            () = &mut drain => {
+                drain.set(after(None));
+                tell(&mut out, "the nodes are drained")?;
+                empty(&nodes, &simulation.service_hosts).await;
+            }
+            () = &mut crash => {
+                crash.set(after(None));
+                boot.set(after(Some(simulation.down)));
+                tell(&mut out, "the daemons die")?;
+                for node in &nodes {
+                    node.crash().await;
+                }
+            }
+            () = &mut boot => {
+                boot.set(after(None));
+                crash.set(after(simulation.crash_every));
+                tell(&mut out, "the daemons start again")?;
+                for node in &nodes {
+                    node.boot().await;
+                }
+            }
             _ = report.tick() => {
                 let line = status(&nodes);
                 if line != reported {
-                    writeln!(out, "{line}")?;
-                    out.flush()?;
+                    tell(&mut out, &line)?;
                     reported = line;
                 }
             }
@@ -194,6 +237,29 @@ pub async fn run(simulation: &Simulation, mut out: impl Write) -> Result<(), Err
         node.finish().await;
     }
     Ok(())
+}
+
+/// Returns when `time` has passed; without one, never.
+async fn after(time: Option<Duration>) {
+    match time {
+        Some(time) => sleep(time).await,
+        None => std::future::pending().await,
+    }
+}
+
+fn tell(out: &mut impl Write, line: &str) -> io::Result<()> {
+    writeln!(out, "{line}")?;
+    out.flush()
+}
+
+/// Drains the nodes: the pods they borrowed addresses for leave, and the services' with them.
+async fn empty(nodes: &[Node], services: &[IpAddr]) {
+    for node in nodes {
+        for pod in node.settings().routes.iter().filter(|route| route.source == Source::Kernel) {
+            node.release(pod.prefix.addr()).await;
+        }
+        node.drain(services.iter().copied()).await;
+    }
 }
 
 /// How many nodes are there, and what keeps the first of the others away.
@@ -268,6 +334,20 @@ mod tests {
         prefixes.sort();
         prefixes.dedup();
         assert_eq!(all - prefixes.len(), 2);
+    }
+
+    #[test]
+    fn leaks_have_the_path_of_what_is_passed_on_and_are_not_held_back() {
+        let leaky = Simulation { leaks: vec![default_route()], behind: vec![65101, 65103], ..simulation() };
+        for settings in leaky.settings().unwrap() {
+            let leak = settings.routes.last().unwrap();
+            assert_eq!(
+                (leak.prefix, leak.attributes.path.as_slice()),
+                (default_route(), &[65101, 65103][..])
+            );
+            assert_eq!(settings.hidden, []);
+        }
+        assert_eq!(simulation().settings().unwrap()[0].hidden, [default_route()]);
     }
 
     #[test]
