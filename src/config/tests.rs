@@ -96,7 +96,7 @@ fn and(more: &str) -> String {
 }
 
 #[test]
-fn the_shortest_file_has_the_defaults_of_the_design() {
+fn the_shortest_file_has_the_defaults() {
     let config = read(SHORTEST).unwrap();
     assert_eq!((config.global.name, config.global.state_dir), (None, None));
     assert_eq!((config.global.log.format, config.global.log.level), (LogFormat::Text, LogLevel::Info));
@@ -140,6 +140,19 @@ fn the_shortest_file_has_the_defaults_of_the_design() {
 #[test]
 fn the_reference_is_the_shortest_file() {
     assert_eq!(read(REFERENCE).unwrap(), read(SHORTEST).unwrap());
+}
+
+#[test]
+fn what_the_documents_show_is_valid() {
+    for (document, start, end) in [
+        (include_str!("../../README.md"), "```toml\n", "```"),
+        (include_str!("../../deploy/kubernetes/thirdleaf.yaml"), "thirdleaf.toml: |\n", "---"),
+    ] {
+        let (_, file) = document.split_once(start).unwrap();
+        let (file, _) = file.split_once(end).unwrap();
+        let config = read(file).unwrap();
+        assert_eq!((config.leaves.len(), config.policy.allow.len()), (1, 2), "{file}");
+    }
 }
 
 /// The reference with every commented key in force.

@@ -426,7 +426,7 @@ fn a_loopback_next_hop_is_the_peer_of_a_session_within_127_8_or_nobody() {
 }
 
 #[test]
-fn the_names_of_reasons_and_their_order_are_those_of_the_design() {
+fn the_names_of_reasons_and_their_order_do_not_change() {
     let names = Reason::ALL.map(Reason::name);
     assert_eq!(
         names.join(" "),
@@ -566,7 +566,7 @@ fn any_entry(ipv6: bool) -> impl Strategy<Value = Allow> {
     )
 }
 
-/// The words of the design, one by one, without regard to speed.
+/// The same rules in so many words, without regard to speed.
 fn in_so_many_words(allow: &[Allow], prefix: &IpNet, own: IpAddr) -> Option<Reason> {
     let length = prefix.prefix_len();
     let overlapping: Vec<_> = allow
@@ -594,7 +594,7 @@ fn in_so_many_words(allow: &[Allow], prefix: &IpNet, own: IpAddr) -> Option<Reas
 
 proptest! {
     #[test]
-    fn judges_prefixes_as_the_design_words_it(
+    fn judges_prefixes_as_the_rules_are_worded(
         (allow, prefixes, peer) in any::<bool>().prop_flat_map(|ipv6| {
             let peer = any_prefix(ipv6).prop_map(|prefix| prefix.network());
             (prop::collection::vec(any_entry(ipv6), 0..6), prop::collection::vec(any_prefix(ipv6), 1..20), peer)

@@ -602,7 +602,7 @@ fn a_restored_finding_whose_cause_came_and_went_resolves_at_once() {
     assert_eq!(after.changes(0), [Change::Resolved]);
 }
 
-/// The table of the design, and what the reference of the configuration promises.
+/// What others rely on, and what the reference of the configuration promises.
 #[test]
 fn names_and_delays_are_those_of_the_documents() {
     let reference = include_str!("../../../deploy/thirdleaf.toml");
