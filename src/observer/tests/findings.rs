@@ -141,6 +141,46 @@ fn a_node_subnet_of_two_nodes_is_a_duplicate_and_a_service_of_two_nodes_is_none(
 }
 
 #[test]
+fn ipv6_is_watched_as_ipv4_is() {
+    let mut config = config();
+    config
+        .policy
+        .allow
+        .push(Allow { expect: Expect::EveryNode, ..allow(AllowClass::Node, "fd00:1::/32", &[64]) });
+    let mut world = World::with(config);
+    let ipv6 = |asn, own: &str| Negotiated { families: Families::only(Family::Ipv6), ..terms(asn, own) };
+    let one = world.up_with("leaf1", "fd00:1::2", ipv6(NODE_AS, NODE));
+    let other = world.up_with("leaf1", "fd00:1::3", ipv6(65103, "192.168.1.3"));
+    world.end_of_rib(&one);
+    world.end_of_rib(&other);
+    world.settle();
+    assert_eq!(world.found(), ["missing_node_subnet pending"; 2]);
+
+    for node in [&one, &other] {
+        world.announce(node, &["fd00:1::/64", "fd00:244::40/122", "fd00:244::7/128"]);
+    }
+    world.settle();
+    let duplicates =
+        ["duplicate_node_subnet pending", "duplicate_pod_block pending", "duplicate_pod_host pending"];
+    assert_eq!(world.found(), duplicates);
+    world.close(&other, Loss::Final);
+    world.settle();
+    assert_eq!(world.found(), ["peer_down pending"]);
+
+    world.announce(&one, &["::/0"]);
+    let twin = world.up_with("leaf2", "fd00:1::2", ipv6(NODE_AS, NODE));
+    world.announce(&twin, &["fd00:1::/64"]);
+    world.end_of_rib(&twin);
+    world.pass(SECOND * 2);
+    assert_eq!(world.found(), ["leaf_disagreement pending", "peer_down pending", "rogue_route pending"]);
+    assert_eq!(world.finding("rogue_route").prefix, Some(net("::/0")));
+
+    world.close(&one, Loss::Graceful);
+    world.settle();
+    assert!(world.found().contains(&"stale_routes pending".to_owned()), "{:?}", world.found());
+}
+
+#[test]
 fn clusters_and_vrfs_are_not_compared() {
     let mut config = config();
     for entry in config.neighbors.iter_mut().filter(|entry| &*entry.leaf == "leaf3") {
