@@ -26,11 +26,12 @@ use secret::Secrets;
 const WEEK: Duration = Duration::from_hours(7 * 24);
 
 /// The kinds of findings that `findings.open_after` may name.
-const FINDINGS: [&str; 13] = [
+const FINDINGS: [&str; 14] = [
     "rogue_route",
     "duplicate_pod_block",
     "duplicate_node_subnet",
     "duplicate_pod_host",
+    "duplicate_service_host",
     "missing_service_cidr",
     "missing_node_subnet",
     "leaf_disagreement",

@@ -180,7 +180,7 @@ fn the_keys_of_the_reference_show_the_defaults() {
     let pod = &mut config.policy.allow[0];
     let named = [&mut pod.clusters, &mut pod.racks, &mut pod.nodes].map(std::mem::take);
     assert_eq!(named.map(|names| names.concat()), ["default", "rack1", "node1"]);
-    assert_eq!(std::mem::take(&mut config.findings.open_after).len(), 13);
+    assert_eq!(std::mem::take(&mut config.findings.open_after).len(), 14);
     assert_eq!(config, read(SHORTEST).unwrap());
 }
 

@@ -65,7 +65,9 @@ fn table(snapshot: &Snapshot) -> [MetricFamily; 5] {
 fn conflicts(snapshot: &Snapshot) -> MetricFamily {
     let mut conflicts =
         Samples::gauge("rib_conflicts", "Prefixes that more nodes announce than may, confirmed or not yet.");
-    for kind in ["duplicate_node_subnet", "duplicate_pod_block", "duplicate_pod_host"] {
+    for kind in
+        ["duplicate_node_subnet", "duplicate_pod_block", "duplicate_pod_host", "duplicate_service_host"]
+    {
         let current =
             snapshot.findings.iter().filter(|finding| finding.kind == kind && is_current(&finding.state));
         conflicts.count(&[("kind", kind)], current.count() as u64);

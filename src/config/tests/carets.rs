@@ -456,9 +456,9 @@ fn findings_and_metrics() {
                 "26:16 [rogue_routes] unknown kind of finding `rogue_routes` (did you mean `rogue_route`?)",
                 "26:49 [5] expected a duration in a string, such as \"30s\", found a number",
                 "26:52 [eepg_drift] unknown kind of finding `eepg_drift` (the kinds are rogue_route, \
-                 duplicate_pod_block, duplicate_node_subnet, duplicate_pod_host, missing_service_cidr, \
-                 missing_node_subnet, leaf_disagreement, peer_down, rack_down, peer_flapping, stale_routes, \
-                 prefix_limit, malformed_updates)",
+                 duplicate_pod_block, duplicate_node_subnet, duplicate_pod_host, duplicate_service_host, \
+                 missing_service_cidr, missing_node_subnet, leaf_disagreement, peer_down, rack_down, \
+                 peer_flapping, stale_routes, prefix_limit, malformed_updates)",
             ],
         ),
         (

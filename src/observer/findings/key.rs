@@ -54,7 +54,8 @@ impl Key {
             Class::NodeSubnet => Kind::DuplicateNodeSubnet,
             Class::PodBlock => Kind::DuplicatePodBlock,
             Class::PodHost => Kind::DuplicatePodHost,
-            Class::ServiceCidr | Class::ServiceHost | Class::Other => return None,
+            Class::ServiceHost => Kind::DuplicateServiceHost,
+            Class::ServiceCidr | Class::Other => return None,
         };
         Some(Self { kind, scope, about: About::Prefix(prefix) })
     }

@@ -17,6 +17,8 @@ pub enum Kind {
     DuplicateNodeSubnet,
     /// One pod host from several nodes, for longer than a migration takes.
     DuplicatePodHost,
+    /// One service host from several nodes, where the configuration says that one announces it.
+    DuplicateServiceHost,
     /// A service range that a node does not announce.
     MissingServiceCidr,
     /// A node that does not announce its subnet.
@@ -39,11 +41,12 @@ pub enum Kind {
 
 impl Kind {
     /// All kinds.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::RogueRoute,
         Self::DuplicatePodBlock,
         Self::DuplicateNodeSubnet,
         Self::DuplicatePodHost,
+        Self::DuplicateServiceHost,
         Self::MissingServiceCidr,
         Self::MissingNodeSubnet,
         Self::LeafDisagreement,
@@ -62,6 +65,7 @@ impl Kind {
             Self::DuplicatePodBlock => "duplicate_pod_block",
             Self::DuplicateNodeSubnet => "duplicate_node_subnet",
             Self::DuplicatePodHost => "duplicate_pod_host",
+            Self::DuplicateServiceHost => "duplicate_service_host",
             Self::MissingServiceCidr => "missing_service_cidr",
             Self::MissingNodeSubnet => "missing_node_subnet",
             Self::LeafDisagreement => "leaf_disagreement",
@@ -88,6 +92,7 @@ impl Kind {
             | Self::RackDown
             | Self::PrefixLimit => Severity::Critical,
             Self::DuplicatePodHost
+            | Self::DuplicateServiceHost
             | Self::MissingServiceCidr
             | Self::MissingNodeSubnet
             | Self::LeafDisagreement
@@ -103,6 +108,7 @@ impl Kind {
         Duration::from_secs(match self {
             Self::RogueRoute | Self::DuplicatePodBlock | Self::DuplicateNodeSubnet => 5,
             Self::DuplicatePodHost
+            | Self::DuplicateServiceHost
             | Self::MissingServiceCidr
             | Self::MissingNodeSubnet
             | Self::LeafDisagreement
@@ -115,7 +121,13 @@ impl Kind {
 
     /// Whether its cause is that several nodes announce one prefix.
     pub(super) const fn takes_two(self) -> bool {
-        matches!(self, Self::DuplicatePodBlock | Self::DuplicateNodeSubnet | Self::DuplicatePodHost)
+        matches!(
+            self,
+            Self::DuplicatePodBlock
+                | Self::DuplicateNodeSubnet
+                | Self::DuplicatePodHost
+                | Self::DuplicateServiceHost
+        )
     }
 
     pub(super) const fn index(self) -> usize {

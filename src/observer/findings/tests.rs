@@ -115,6 +115,7 @@ fn every_key() -> Vec<Key> {
         duplicate(Class::PodBlock),
         duplicate(Class::NodeSubnet),
         duplicate(Class::PodHost),
+        duplicate(Class::ServiceHost),
         missing(Expected::ServiceCidr),
         missing(Expected::NodeSubnet),
         Key::leaf_disagreement(scope(), "node-1".into()),
@@ -132,10 +133,10 @@ fn every_key() -> Vec<Key> {
 #[test]
 fn every_kind_is_pending_at_once_opens_in_time_and_resolves_with_its_cause() {
     let severities = [
-        "critical", "critical", "critical", "warning", "warning", "warning", "warning", "warning",
+        "critical", "critical", "critical", "warning", "warning", "warning", "warning", "warning", "warning",
         "critical", "warning", "warning", "critical", "warning",
     ];
-    let delays = [5, 5, 5, 60, 60, 60, 60, 60, 30, 0, 130, 0, 0];
+    let delays = [5, 5, 5, 60, 60, 60, 60, 60, 60, 30, 0, 130, 0, 0];
     for ((key, severity), delay) in every_key().into_iter().zip(severities).zip(delays) {
         let mut world = World::new();
         world.raise(&key);
@@ -482,8 +483,8 @@ fn names_and_delays_are_those_of_the_documents() {
     }
     assert_eq!(
         Kind::ALL.map(Kind::name).join(" "),
-        "rogue_route duplicate_pod_block duplicate_node_subnet duplicate_pod_host missing_service_cidr \
-         missing_node_subnet leaf_disagreement peer_down rack_down peer_flapping stale_routes prefix_limit \
+        "rogue_route duplicate_pod_block duplicate_node_subnet duplicate_pod_host duplicate_service_host \
+         missing_service_cidr missing_node_subnet leaf_disagreement peer_down rack_down peer_flapping stale_routes prefix_limit \
          malformed_updates"
     );
 }

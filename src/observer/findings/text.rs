@@ -163,6 +163,9 @@ fn duplicate(kind: Kind) -> &'static str {
             "the fabric spreads the pod's traffic over all of them, for longer than a migration takes; what arrives at \
              the wrong node is lost"
         }
+        Kind::DuplicateServiceHost => {
+            "the fabric spreads the service's traffic over all of them, although one alone is to serve it"
+        }
         _ => {
             "the fabric spreads the block's traffic over all of them, and pods lose what arrives at the wrong node"
         }

@@ -141,6 +141,22 @@ fn a_node_subnet_of_two_nodes_is_a_duplicate_and_a_service_of_two_nodes_is_none(
 }
 
 #[test]
+fn a_service_that_one_node_is_to_announce_is_a_duplicate_on_two() {
+    let mut config = config();
+    config.policy.uniqueness.service_host = Unique::OneNode;
+    let mut world = World::with(config);
+    let one = world.healthy_node();
+    let other = world.up("leaf1", "192.168.1.3", 65103, "192.168.1.3");
+    world.announce(&other, &["10.96.0.0/12", "10.96.0.10/32"]);
+    world.announce(&one, &["10.96.0.10/32"]);
+    world.settle();
+    assert_eq!(world.found(), ["duplicate_service_host pending"]);
+    world.withdraw(&one, &["10.96.0.10/32"]);
+    world.settle();
+    assert_eq!(world.found(), NONE);
+}
+
+#[test]
 fn ipv6_is_watched_as_ipv4_is() {
     let mut config = config();
     config
