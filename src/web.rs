@@ -98,8 +98,6 @@ pub trait Sessions: Send + Sync {
     fn refusals(&self) -> Vec<Refusal>;
     /// Ends the session of `peer` with Cease/4; answers whether there was one.
     fn reset(&self, peer: &PeerId) -> bool;
-    /// Frees the place that `peer`, if it is down, takes among the peers of its range.
-    fn forget(&self, peer: &PeerId);
 }
 
 impl Sessions for Speaker {
@@ -116,10 +114,6 @@ impl Sessions for Speaker {
 
     fn reset(&self, peer: &PeerId) -> bool {
         Self::reset(self, peer, Cease::AdministrativeReset)
-    }
-
-    fn forget(&self, peer: &PeerId) {
-        Self::forget(self, peer);
     }
 }
 

@@ -89,9 +89,6 @@ pub(super) async fn forget(
             format!("{} is up or pinned; only a dynamic peer that is down can be forgotten", whom.peer);
         return Err(Problem::new(StatusCode::CONFLICT, "still_known", message));
     }
-    for peer in &candidates {
-        state.app.sessions.forget(peer);
-    }
     Ok(done(format!("{} forgotten", whom.peer)))
 }
 

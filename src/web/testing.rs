@@ -127,10 +127,6 @@ impl Sessions for Notes {
         self.0.lock().unwrap().push(format!("reset {peer}"));
         &*peer.leaf == "rack2"
     }
-
-    fn forget(&self, peer: &PeerId) {
-        self.0.lock().unwrap().push(format!("forget {peer}"));
-    }
 }
 
 /// A real server on a port of its own, around a real observer.
