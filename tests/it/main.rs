@@ -3,6 +3,9 @@
 #![expect(clippy::disallowed_methods, clippy::disallowed_types, reason = "runs the program and its peers")]
 
 mod bad_input;
+mod conformance;
 mod daemon;
+mod peer;
 mod run;
 mod sim;
+mod wire;

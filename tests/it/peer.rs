@@ -1,0 +1,213 @@
+//! A raw BGP client: says any octets to the program, and tells what comes back on the wire.
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::time::{Duration, Instant};
+
+use crate::wire::{self, KEEPALIVE, NOTIFICATION, OPEN, Open};
+
+/// How long an answer may take on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// How often a session of 3 seconds tells that it lives.
+const CADENCE: Duration = Duration::from_millis(900);
+
+/// What came from the program.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Heard {
+    /// A message: its type and what follows the header.
+    Message(u8, Vec<u8>),
+    /// The connection was closed in good order.
+    Closed,
+    /// The connection was reset.
+    Reset,
+    /// Nothing within the time.
+    Nothing,
+}
+
+/// One connection to the program.
+pub(crate) struct Peer {
+    pub(crate) address: Ipv4Addr,
+    stream: TcpStream,
+    buffer: Vec<u8>,
+    /// When our next KEEPALIVE is due, once the session is up.
+    keepalive: Option<Instant>,
+}
+
+impl Peer {
+    /// Connects from `address`, and says nothing.
+    pub(crate) fn connect(address: Ipv4Addr, leaf: Ipv4Addr) -> Self {
+        Self::try_connect(address, leaf).unwrap()
+    }
+
+    pub(crate) fn try_connect(address: Ipv4Addr, leaf: Ipv4Addr) -> std::io::Result<Self> {
+        let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None)?;
+        socket.bind(&SocketAddr::from((address, 0)).into())?;
+        socket.connect_timeout(&SocketAddr::from((leaf, 1790)).into(), PATIENCE)?;
+        socket.set_tcp_nodelay(true)?;
+        Ok(Self { address, stream: socket.into(), buffer: Vec::new(), keepalive: None })
+    }
+
+    /// Connects, and comes up with this OPEN: the routes may come.
+    pub(crate) fn establish(address: Ipv4Addr, leaf: Ipv4Addr, open: &Open) -> Self {
+        let mut peer = Self::connect(address, leaf);
+        peer.open(&open.encode());
+        peer.confirm();
+        peer
+    }
+
+    /// Says this OPEN and hears the program's.
+    pub(crate) fn open(&mut self, open: &[u8]) -> Vec<u8> {
+        self.send(open);
+        let body = self.expect(OPEN);
+        self.expect(KEEPALIVE);
+        body
+    }
+
+    /// Says the KEEPALIVE that makes the session Established, and hears every End-of-RIB up to IPv4's or IPv6's.
+    pub(crate) fn confirm(&mut self) {
+        self.send(&wire::keepalive());
+        self.keepalive = Some(Instant::now() + CADENCE);
+        self.expect(wire::UPDATE);
+    }
+
+    /// From now on, no KEEPALIVE goes out by itself.
+    pub(crate) fn fall_silent(&mut self) {
+        self.keepalive = None;
+    }
+
+    pub(crate) fn send(&mut self, octets: &[u8]) {
+        self.try_send(octets).unwrap();
+    }
+
+    /// The program may have closed already: that is not the test's concern here.
+    pub(crate) fn try_send(&mut self, octets: &[u8]) -> std::io::Result<()> {
+        self.stream.write_all(octets)
+    }
+
+    /// The next message or the end; KEEPALIVEs of ours go out meanwhile if the session is up.
+    pub(crate) fn hear(&mut self, within: Duration) -> Heard {
+        let end = Instant::now() + within;
+        loop {
+            if let Some(message) = self.take_message() {
+                return message;
+            }
+            self.keep_alive();
+            let now = Instant::now();
+            let due = self.keepalive.unwrap_or(end).min(end);
+            if now >= end {
+                return Heard::Nothing;
+            }
+            let wait = due.saturating_duration_since(now).max(Duration::from_millis(1));
+            self.stream.set_read_timeout(Some(wait)).unwrap();
+            let mut octets = [0; 8192];
+            match self.stream.read(&mut octets) {
+                Ok(0) => return Heard::Closed,
+                Ok(count) => self.buffer.extend(&octets[..count]),
+                Err(error) => match error.kind() {
+                    ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted => {}
+                    _ => return Heard::Reset,
+                },
+            }
+        }
+    }
+
+    /// The body of the next message, which must be of this type; KEEPALIVEs before it do not count.
+    #[track_caller]
+    pub(crate) fn expect(&mut self, kind: u8) -> Vec<u8> {
+        loop {
+            match self.hear(PATIENCE) {
+                Heard::Message(found, body) if found == kind => return body,
+                Heard::Message(KEEPALIVE, _) => {}
+                other => panic!("instead of a message of type {kind}: {other:?}"),
+            }
+        }
+    }
+
+    /// NOTIFICATION as (code, subcode, data), then the end. Any other message but KEEPALIVE, UPDATE
+    /// (End-of-RIB) and ROUTE-REFRESH before it is an error, and so is an end without it.
+    #[track_caller]
+    pub(crate) fn expect_notification(&mut self) -> (u8, u8, Vec<u8>) {
+        let notification = loop {
+            match self.hear(PATIENCE) {
+                Heard::Message(NOTIFICATION, body) => break body,
+                Heard::Message(..) => {}
+                other => panic!("instead of a NOTIFICATION: {other:?}"),
+            }
+        };
+        let _ = self.stream.shutdown(std::net::Shutdown::Write);
+        let after = self.hear(PATIENCE);
+        assert!(matches!(after, Heard::Closed | Heard::Reset), "after the NOTIFICATION: {after:?}");
+        (notification[0], notification[1], notification[2..].to_vec())
+    }
+
+    /// The end without a NOTIFICATION.
+    #[track_caller]
+    pub(crate) fn expect_silent_close(&mut self) {
+        loop {
+            match self.hear(PATIENCE) {
+                Heard::Message(NOTIFICATION, body) => panic!("a NOTIFICATION came: {body:?}"),
+                Heard::Message(..) => {}
+                Heard::Closed | Heard::Reset => return,
+                Heard::Nothing => panic!("the connection stayed open"),
+            }
+        }
+    }
+
+    /// The session is up: a KEEPALIVE comes that was not under way when this was asked.
+    #[track_caller]
+    pub(crate) fn expect_up(&mut self) {
+        self.drain();
+        self.expect(KEEPALIVE);
+    }
+
+    /// What has come so far is old.
+    fn drain(&mut self) {
+        while let Heard::Message(kind, body) = self.hear(Duration::from_millis(1)) {
+            assert_ne!(kind, NOTIFICATION, "a NOTIFICATION came: {body:?}");
+        }
+    }
+
+    /// Polls `probe` until it gives something, keeping the session alive.
+    #[track_caller]
+    pub(crate) fn until<T>(&mut self, what: &str, mut probe: impl FnMut() -> Option<T>) -> T {
+        let start = Instant::now();
+        loop {
+            if let Some(found) = probe() {
+                return found;
+            }
+            assert!(start.elapsed() < PATIENCE, "not within {PATIENCE:?}: {what}");
+            self.keep_alive();
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    /// Closes without a word.
+    pub(crate) fn close(self) {
+        drop(self.stream);
+    }
+
+    /// Resets the connection (RST instead of FIN).
+    pub(crate) fn reset(self) {
+        socket2::SockRef::from(&self.stream).set_linger(Some(Duration::ZERO)).unwrap();
+    }
+
+    /// Sends the KEEPALIVE that is due, if one is; that the program has closed is found out by who listens.
+    pub(crate) fn keep_alive(&mut self) {
+        let now = Instant::now();
+        if self.keepalive.is_some_and(|due| due <= now) {
+            self.keepalive = Some(now + CADENCE);
+            let _ = self.stream.write_all(&wire::keepalive());
+        }
+    }
+
+    fn take_message(&mut self) -> Option<Heard> {
+        let header: [u8; 19] = *self.buffer.first_chunk()?;
+        assert_eq!(header[..16], [0xff; 16], "the program's own marker");
+        let length = usize::from(u16::from_be_bytes([header[16], header[17]]));
+        if self.buffer.len() < length {
+            return None;
+        }
+        let message: Vec<u8> = self.buffer.drain(..length).collect();
+        Some(Heard::Message(header[18], message[19..].to_vec()))
+    }
+}
