@@ -19,8 +19,8 @@ use crate::time::Timestamp;
 pub use super::ending::{Ending, Loss, Stop};
 pub use super::offer::Offer;
 
-/// How long a connection may stay silent before its OPEN.
-pub const OPEN_TIME: Duration = Duration::from_secs(10);
+/// How long a connection may stay silent before its OPEN: it is closed within ten seconds, on the wire.
+pub const OPEN_TIME: Duration = Duration::from_secs(9);
 /// The least time that a peer may refuse to read (RFC 9687, 6).
 const SEND_HOLD_TIME: Duration = Duration::from_mins(8);
 /// To a peer that does not read, no more than this is left waiting.
