@@ -4,6 +4,11 @@ use super::header::{HEADER, MessageType};
 use super::wire::{u8, u16};
 use super::{Error, Family, Problem};
 
+/// Octets of the message.
+const LENGTH: usize = HEADER + 4;
+/// Where the body has the subtype.
+const SUBTYPE: usize = 2;
+
 /// A ROUTE-REFRESH of any family and subtype.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RouteRefresh {
@@ -60,6 +65,27 @@ impl Subtype {
             other => Self::Unknown(other),
         }
     }
+}
+
+/// The length of a ROUTE-REFRESH at the start of `buffer` that is not all there: wrong as soon as what is
+/// there shows it. Only one that would begin or end a refresh is waited for, to be sent back as a whole.
+///
+/// # Errors
+/// 1/2, as [`RouteRefresh::parse`] would say it.
+pub(super) fn check_length(buffer: &[u8], enhanced: bool) -> Result<(), Error> {
+    let Some(([.., high, low, code], body)) = buffer.split_first_chunk::<HEADER>() else { return Ok(()) };
+    let length = usize::from(u16::from_be_bytes([*high, *low]));
+    if *code != MessageType::RouteRefresh.code() || length == LENGTH {
+        return Ok(());
+    }
+    let undecided = match body.get(SUBTYPE) {
+        Some(subtype) => matches!(subtype, 1 | 2),
+        None => length > HEADER.saturating_add(SUBTYPE),
+    };
+    if enhanced && undecided {
+        return Ok(());
+    }
+    Err(Error::new(Problem::MessageLength).with_data(&[*high, *low]))
 }
 
 #[cold]

@@ -11,7 +11,7 @@ use std::time::Duration;
 use bytes::{Buf, BytesMut};
 
 use super::header::{self, Frame, MessageType};
-use super::refresh::{RouteRefresh, Subtype};
+use super::refresh::{self, RouteRefresh, Subtype};
 use super::timers::{Timer, Timers};
 use super::{Batch, Error, Families, Negotiated, Notification, Open, Outgoing, Update};
 use crate::time::Timestamp;
@@ -145,9 +145,12 @@ impl Session {
                     heard.count(&frame);
                     self.message(&frame, heard, now);
                 }
-                Ok(None) => break,
+                Ok(None) => match refresh::check_length(rest, self.refreshes_enhanced()) {
+                    Ok(()) => break,
+                    Err(error) => self.fail(&error, now),
+                },
                 // RFC 4271, 6.4: no NOTIFICATION is answered with another.
-                Err(error) if rest.get(TYPE) == Some(&MessageType::Notification.code()) => {
+                Err(error) if is_notification(rest) => {
                     self.end(Ending::Lost(Some(format!("malformed NOTIFICATION: {error}"))), now);
                 }
                 Err(error) => self.fail(&error, now),
@@ -281,6 +284,11 @@ impl Session {
                 Ok(notification) => self.end(Ending::Notified(notification), now),
                 Err(error) => self.end(Ending::Lost(Some(error.to_string())), now),
             },
+            // RFC 4271, 6.1: what is wrong with a header comes first.
+            (_, MessageType::RouteRefresh) => match RouteRefresh::parse(frame.body, false) {
+                Ok(_) => self.unexpected(frame.kind, now),
+                Err(error) => self.fail(&error, now),
+            },
             _ => self.unexpected(frame.kind, now),
         }
     }
@@ -377,6 +385,11 @@ impl Session {
         SEND_HOLD_TIME.max(hold_time.saturating_mul(2))
     }
 
+    /// Whether a refresh may be delimited by now.
+    fn refreshes_enhanced(&self) -> bool {
+        matches!(&self.state, State::Established(negotiated) if negotiated.enhanced_route_refresh)
+    }
+
     fn negotiated(&self) -> Option<&Negotiated> {
         match &self.state {
             State::Opened(agreed) | State::OpenConfirm(agreed) => Some(&agreed.negotiated),
@@ -384,6 +397,11 @@ impl Session {
             State::OpenSent | State::Ended { .. } => None,
         }
     }
+}
+
+/// By the type in its header.
+fn is_notification(message: &[u8]) -> bool {
+    message.get(TYPE) == Some(&MessageType::Notification.code())
 }
 
 #[inline]
