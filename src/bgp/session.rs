@@ -13,7 +13,7 @@ use bytes::{Buf, BytesMut};
 use super::header::{self, Frame, MessageType};
 use super::refresh::{self, RouteRefresh, Subtype};
 use super::timers::{Timer, Timers};
-use super::{Batch, Error, Families, Negotiated, Notification, Open, Outgoing, Update};
+use super::{Batch, Error, Families, Negotiated, Notification, Open, Outgoing, Problem, Update};
 use crate::time::Timestamp;
 
 pub use super::ending::{Ending, Loss, Stop};
@@ -149,8 +149,8 @@ impl Session {
                     Ok(()) => break,
                     Err(error) => self.fail(&error, now),
                 },
-                // RFC 4271, 6.4: no NOTIFICATION is answered with another.
-                Err(error) if is_notification(rest) => {
+                // RFC 4271, 6.4: no NOTIFICATION is answered with another. Behind a wrong marker, there is none.
+                Err(error) if error.problem() != Problem::Marker && is_notification(rest) => {
                     self.end(Ending::Lost(Some(format!("malformed NOTIFICATION: {error}"))), now);
                 }
                 Err(error) => self.fail(&error, now),
