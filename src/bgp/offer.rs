@@ -52,10 +52,13 @@ impl Offer {
     /// What both agree on.
     ///
     /// # Errors
-    /// An AS that is not permitted, and a peer with which we share no family.
+    /// An AS that is not permitted, a peer of two roles, and one with which we share no family.
     pub fn negotiate(&self, open: &Open) -> Result<Negotiated, Error> {
         if !self.permits(open.asn()) {
             return Err(Error::new(Problem::PeerAs).at(1));
+        }
+        if open.contradicts_its_role() {
+            return Err(Error::new(Problem::Role));
         }
         let negotiated = Negotiated::between(&self.open(), open);
         if negotiated.families.is_empty() {
@@ -136,6 +139,17 @@ mod tests {
         }
         let hidden = open(vec![Capability::FourOctetAs(4_200_000_000)]);
         assert!(offer().negotiate(&hidden).is_err(), "the capability counts, not the field");
+    }
+
+    #[test]
+    fn whoever_says_two_roles_has_none() {
+        // RFC 9234, 4.2.
+        let refused = |roles: &[u8]| {
+            let roles = roles.iter().map(|role| Capability::Role(*role)).collect();
+            offer().negotiate(&open(roles)).err().map(|error| error.notification().subcode)
+        };
+        assert_eq!([refused(&[]), refused(&[0]), refused(&[3, 3]), refused(&[255])], [None; 4]);
+        assert_eq!([refused(&[0, 3]), refused(&[3, 3, 4])], [Some(11); 2]);
     }
 
     #[test]

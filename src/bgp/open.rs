@@ -83,6 +83,15 @@ impl Open {
         })
     }
 
+    /// Whether it claims several roles that are not the same (RFC 9234, 4.2).
+    pub(super) fn contradicts_its_role(&self) -> bool {
+        let mut roles = self.capabilities.iter().filter_map(|capability| match capability {
+            Capability::Role(role) => Some(*role),
+            _ => None,
+        });
+        roles.next().is_some_and(|first| roles.any(|role| role != first))
+    }
+
     /// Appends the body.
     pub(super) fn encode(&self, out: &mut BytesMut) {
         out.put_u8(VERSION);
