@@ -4,6 +4,7 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use super::capability::{AddPathFamily, Capability};
+use super::open::AS_TRANS;
 use super::{Error, Families, Family, Negotiated, Open, Problem};
 use crate::config::model::AsRange;
 
@@ -25,9 +26,11 @@ pub struct Offer {
 }
 
 impl Offer {
-    /// Whether a speaker of `asn` may peer with us: eBGP only.
+    /// Whether a speaker of `asn` may peer with us: eBGP only. [`AS_TRANS`] is nobody's number, and no
+    /// range means it: it has to be named (RFC 6793, 4.2).
     pub fn permits(&self, asn: u32) -> bool {
-        asn != self.local_as && self.peer_as.iter().any(|range| range.contains(asn))
+        let named = |range: &AsRange| range.first == range.last || asn != u32::from(AS_TRANS);
+        asn != self.local_as && self.peer_as.iter().any(|range| range.contains(asn) && named(range))
     }
 
     /// Our OPEN.
@@ -139,6 +142,14 @@ mod tests {
         }
         let hidden = open(vec![Capability::FourOctetAs(4_200_000_000)]);
         assert!(offer().negotiate(&hidden).is_err(), "the capability counts, not the field");
+    }
+
+    #[test]
+    fn as_trans_is_permitted_where_it_is_named() {
+        let permits =
+            |first, last| Offer { peer_as: vec![AsRange { first, last }], ..offer() }.permits(23456);
+        assert!(permits(23456, 23456));
+        assert!(!permits(1, u32::MAX) && !permits(23456, 23457) && !permits(23455, 23456));
     }
 
     #[test]

@@ -23,6 +23,8 @@ mod secret;
 use leaf::Listeners;
 use secret::Secrets;
 
+/// What speakers of two octets hear instead of a longer number (RFC 6793, 9).
+const AS_TRANS: u32 = 23456;
 const WEEK: Duration = Duration::from_hours(7 * 24);
 
 /// The kinds of findings that `findings.open_after` may name.
@@ -167,7 +169,7 @@ fn asn(value: &Value<'_, '_>) -> Option<u32> {
 const fn unusable(asn: u32) -> Option<&'static str> {
     match asn {
         0 => Some("is reserved (RFC 7607)"),
-        23456 => Some("is AS_TRANS, which stands for other ASes (RFC 6793)"),
+        AS_TRANS => Some("is AS_TRANS, which stands for other ASes (RFC 6793)"),
         _ => None,
     }
 }

@@ -10,7 +10,7 @@ use super::super::error::Error;
 use super::super::model::{AsRange, Leaf, LimitAction, Limits, Neighbors};
 use super::super::table::{Section, Value};
 use super::secret::Secrets;
-use super::{asn, name, prefix, unusable};
+use super::{AS_TRANS, name, prefix, unusable};
 
 /// The white paper's leaf.
 const HOLD_TIME: Duration = Duration::from_secs(3);
@@ -195,27 +195,33 @@ pub(super) fn ranges(value: Value<'_, '_>, leaf: Option<&Leaf>) -> Vec<AsRange> 
 }
 
 fn range(value: &Value<'_, '_>) -> Option<AsRange> {
-    if !value.is_text() {
-        return asn(value).map(|asn| AsRange { first: asn, last: asn });
-    }
-    let text = value.text()?;
-    let (first, last) = text.split_once('-').unwrap_or((text, text));
-    let (Ok(first), Ok(last)) = (first.trim().parse(), last.trim().parse()) else {
-        let message = format!("`{}` is not a range of ASes", text.escape_debug());
-        value.fail_with(message, "write 65102, \"65102\" or \"65102-65199\"");
+    let (first, last) = ends(value)?;
+    // One that sends AS_TRANS without a capability has to be meant (RFC 6793, 4.2).
+    let reason = [first, last].into_iter().find_map(|end| Some((end, unusable(end)?)));
+    if let Some((end, reason)) = reason.filter(|_| (first, last) != (AS_TRANS, AS_TRANS)) {
+        value.fail(format!("AS {end} {reason}"));
         return None;
-    };
-    for end in [first, last] {
-        if let Some(reason) = unusable(end) {
-            value.fail(format!("AS {end} {reason}"));
-            return None;
-        }
     }
     if first > last {
+        let text = AsRange { first, last };
         value.fail_with(format!("`{text}` runs backwards"), format!("write \"{last}-{first}\""));
         return None;
     }
     Some(AsRange { first, last })
+}
+
+fn ends(value: &Value<'_, '_>) -> Option<(u32, u32)> {
+    if !value.is_text() {
+        return value.number(0..=u32::MAX).map(|asn| (asn, asn));
+    }
+    let text = value.text()?;
+    let (first, last) = text.split_once('-').unwrap_or((text, text));
+    if let (Ok(first), Ok(last)) = (first.trim().parse(), last.trim().parse()) {
+        return Some((first, last));
+    }
+    let message = format!("`{}` is not a range of ASes", text.escape_debug());
+    value.fail_with(message, "write 65102, \"65102\" or \"65102-65199\"");
+    None
 }
 
 fn refuse_own(value: &Value<'_, '_>, range: AsRange, leaf: &Leaf) {

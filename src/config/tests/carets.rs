@@ -323,7 +323,10 @@ fn ases_of_neighbors() {
             &["11:12 [\"65199-65102\"] `65199-65102` runs backwards (write \"65102-65199\")"],
         ),
         (peer_as("[\"0-65100\"]"), &["11:12 [\"0-65100\"] AS 0 is reserved (RFC 7607)"]),
-        (peer_as("[23456]"), &["11:12 [23456] AS 23456 is AS_TRANS, which stands for other ASes (RFC 6793)"]),
+        (
+            peer_as("[\"23456-23460\"]"),
+            &["11:12 [\"23456-23460\"] AS 23456 is AS_TRANS, which stands for other ASes (RFC 6793)"],
+        ),
         (
             peer_as("[\"AS65102\"]"),
             &[
