@@ -26,8 +26,8 @@ pub(crate) const NODE_AS: u16 = 65102;
 /// Host numbers for cases; those before are the leaf, the witness and spares.
 const FIRST_HOST: u8 = 10;
 const WITNESS: u8 = 5;
-/// Cases that run at once.
-const PARALLEL: usize = 8;
+/// Cases that run at once: most of them wait most of the time.
+const PARALLEL: usize = 16;
 /// The longest time between two KEEPALIVEs that a session of 3 seconds may see.
 const GAP: Duration = Duration::from_millis(2500);
 
@@ -61,6 +61,8 @@ pub(crate) struct Bench {
 pub(crate) struct Client<'a> {
     pub(crate) bench: &'a Bench,
     pub(crate) address: Ipv4Addr,
+    /// What the table says of the case besides its outcome.
+    note: Mutex<String>,
 }
 
 impl Bench {
@@ -72,12 +74,22 @@ impl Bench {
         Self { place, daemon }
     }
 
+    /// How many connections were refused for `reason`.
+    pub(crate) fn refused(&self, reason: &str) -> u64 {
+        let metrics = self.daemon.text("/metrics");
+        let reason = format!("reason=\"{reason}\"}} ");
+        let mut refusals =
+            metrics.lines().filter(|line| line.starts_with("thirdleaf_bgp_connections_rejected_total{"));
+        let (_, count) = refusals.find_map(|line| line.split_once(&reason)).unwrap();
+        count.parse().unwrap()
+    }
+
     pub(crate) fn leaf(&self) -> Ipv4Addr {
         self.place.host(4)
     }
 
     fn client(&self, host: u8) -> Client<'_> {
-        Client { bench: self, address: self.place.host(host) }
+        Client { bench: self, address: self.place.host(host), note: Mutex::default() }
     }
 }
 
@@ -85,6 +97,11 @@ impl Client<'_> {
     /// Connects and says nothing.
     pub(crate) fn connect(&self) -> Peer {
         Peer::connect(self.address, self.bench.leaf())
+    }
+
+    /// Puts a figure into the table.
+    pub(crate) fn note(&self, figure: impl Into<String>) {
+        *self.note.lock().unwrap() = figure.into();
     }
 
     /// A session with both families and 4-octet numbers.
@@ -132,10 +149,14 @@ fn line(route: &Value) -> String {
     format!("{} {}{reason}{stale}", text("prefix"), text("state"))
 }
 
+/// What came of a case: its note, or why it failed.
+type Outcome = Result<String, String>;
+
 /// Runs all cases of a group, prints their table, and fails if one of them did.
 pub(crate) fn run(group: &str, bench: &Bench, cases: Vec<Case>) {
+    let cases = cases.into_boxed_slice();
     let next = AtomicUsize::new(0);
-    let outcomes: Mutex<Vec<Option<Result<(), String>>>> = Mutex::new(vec![None; cases.len()]);
+    let outcomes: Mutex<Vec<Option<Outcome>>> = Mutex::new(vec![None; cases.len()]);
     let witness = Witness::start(bench);
     assert!(cases.len() <= usize::from(u8::MAX - FIRST_HOST), "an address for each case");
     std::thread::scope(|scope| {
@@ -144,17 +165,20 @@ pub(crate) fn run(group: &str, bench: &Bench, cases: Vec<Case>) {
                 while let Some((at, case)) = take(&next, &cases) {
                     let client = bench.client(FIRST_HOST + u8::try_from(at).unwrap());
                     let outcome = catch_unwind(AssertUnwindSafe(|| (case.run)(&client)));
-                    let outcome = outcome.map_err(|panic| message(&*panic));
+                    let note = || client.note.lock().unwrap().clone();
+                    let outcome = outcome.map(|()| note()).map_err(|panic| message(&*panic));
                     outcomes.lock().unwrap()[at] = Some(outcome);
                 }
             });
         }
     });
+    let witnessed = bench.client(WITNESS).peer().unwrap();
     let gap = witness.stop();
     let outcomes = outcomes.into_inner().unwrap();
     report(group, &cases, &outcomes, gap);
-    let failed = outcomes.iter().filter(|outcome| !matches!(outcome, Some(Ok(())))).count();
+    let failed = outcomes.iter().filter(|outcome| !matches!(outcome, Some(Ok(_)))).count();
     assert_eq!(failed, 0, "{failed} rows of {group} failed");
+    assert!(witnessed["state"] == "Established" && witnessed["resets"] == 0, "{witnessed}");
     assert!(gap < GAP, "another session saw no KEEPALIVE for {gap:?}");
 }
 
@@ -168,24 +192,22 @@ fn message(panic: &(dyn std::any::Any + Send)) -> String {
     text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("panicked").to_owned()
 }
 
-fn report(group: &str, cases: &[Case], outcomes: &[Option<Result<(), String>>], gap: Duration) {
-    let mut table = format!("\n{group}\n");
+fn report(group: &str, cases: &[Case], outcomes: &[Option<Outcome>], gap: Duration) {
+    let mut table = vec![format!("\n{group}")];
     for (case, outcome) in cases.iter().zip(outcomes) {
         let (mark, detail) = match outcome {
-            Some(Ok(())) => ("ok  ", String::new()),
+            Some(Ok(note)) if note.is_empty() => ("ok  ", String::new()),
+            Some(Ok(note)) => ("ok  ", format!(": {note}")),
             Some(Err(why)) => ("FAIL", format!("\n       {}", why.replace('\n', "\n       "))),
             None => ("FAIL", "\n       did not run".to_owned()),
         };
-        table.push_str(&format!("  {mark} {:<24} {}{detail}\n", case.source, case.trigger));
+        table.push(format!("  {mark} {:<24} {}{detail}", case.source, case.trigger));
     }
-    let passed = outcomes.iter().filter(|outcome| matches!(outcome, Some(Ok(())))).count();
-    table.push_str(&format!(
-        "  {passed} of {} rows; another session's largest KEEPALIVE gap {} ms\n",
-        cases.len(),
-        gap.as_millis()
-    ));
+    let passed = outcomes.iter().filter(|outcome| matches!(outcome, Some(Ok(_)))).count();
+    let (rows, gap) = (cases.len(), gap.as_millis());
+    table.push(format!("  {passed} of {rows} rows; another session's largest KEEPALIVE gap {gap} ms\n"));
     // Not print!: the table is to be seen in a run that passes, too.
-    std::io::stdout().lock().write_all(table.as_bytes()).unwrap();
+    std::io::stdout().lock().write_all(table.join("\n").as_bytes()).unwrap();
 }
 
 /// A session that nothing must disturb: it knows the largest gap between two KEEPALIVEs.

@@ -26,7 +26,6 @@ pub(crate) enum Heard {
 
 /// One connection to the program.
 pub(crate) struct Peer {
-    pub(crate) address: Ipv4Addr,
     stream: TcpStream,
     buffer: Vec<u8>,
     /// When our next KEEPALIVE is due, once the session is up.
@@ -41,10 +40,25 @@ impl Peer {
 
     pub(crate) fn try_connect(address: Ipv4Addr, leaf: Ipv4Addr) -> std::io::Result<Self> {
         let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None)?;
+        Self::connect_on(socket, address, leaf, PATIENCE)
+    }
+
+    /// Connects with a socket that has options of its own.
+    pub(crate) fn connect_on(
+        socket: socket2::Socket,
+        address: Ipv4Addr,
+        leaf: Ipv4Addr,
+        patience: Duration,
+    ) -> std::io::Result<Self> {
         socket.bind(&SocketAddr::from((address, 0)).into())?;
-        socket.connect_timeout(&SocketAddr::from((leaf, 1790)).into(), PATIENCE)?;
-        socket.set_tcp_nodelay(true)?;
-        Ok(Self { address, stream: socket.into(), buffer: Vec::new(), keepalive: None })
+        socket.connect_timeout(&SocketAddr::from((leaf, 1790)).into(), patience)?;
+        Self::over(socket.into())
+    }
+
+    /// Speaks over a connection that is there.
+    pub(crate) fn over(stream: TcpStream) -> std::io::Result<Self> {
+        stream.set_nodelay(true)?;
+        Ok(Self { stream, buffer: Vec::new(), keepalive: None })
     }
 
     /// Connects, and comes up with this OPEN: the routes may come.
@@ -65,9 +79,14 @@ impl Peer {
 
     /// Says the KEEPALIVE that makes the session Established, and hears every End-of-RIB up to IPv4's or IPv6's.
     pub(crate) fn confirm(&mut self) {
+        self.confirm_and(|_| ());
+    }
+
+    /// The same, with a look at the body of the first UPDATE.
+    pub(crate) fn confirm_and(&mut self, look: impl FnOnce(&[u8])) {
         self.send(&wire::keepalive());
         self.keepalive = Some(Instant::now() + CADENCE);
-        self.expect(wire::UPDATE);
+        look(&self.expect(wire::UPDATE));
     }
 
     /// From now on, no KEEPALIVE goes out by itself.
@@ -134,7 +153,7 @@ impl Peer {
                 other => panic!("instead of a NOTIFICATION: {other:?}"),
             }
         };
-        let _ = self.stream.shutdown(std::net::Shutdown::Write);
+        self.finish();
         let after = self.hear(PATIENCE);
         assert!(matches!(after, Heard::Closed | Heard::Reset), "after the NOTIFICATION: {after:?}");
         (notification[0], notification[1], notification[2..].to_vec())
@@ -167,6 +186,23 @@ impl Peer {
         }
     }
 
+    /// What ends the connection within this time, if anything does; what comes before is not looked at.
+    pub(crate) fn until_end(&mut self, within: Duration) -> Option<Heard> {
+        let end = Instant::now() + within;
+        loop {
+            match self.hear(end.saturating_duration_since(Instant::now())) {
+                Heard::Nothing => return None,
+                Heard::Message(kind, _) if kind != NOTIFICATION => {}
+                other => return Some(other),
+            }
+        }
+    }
+
+    /// The options of the connection.
+    pub(crate) fn socket(&self) -> socket2::SockRef<'_> {
+        socket2::SockRef::from(&self.stream)
+    }
+
     /// Polls `probe` until it gives something, keeping the session alive.
     #[track_caller]
     pub(crate) fn until<T>(&mut self, what: &str, mut probe: impl FnMut() -> Option<T>) -> T {
@@ -181,6 +217,11 @@ impl Peer {
         }
     }
 
+    /// Says that nothing more will come, but listens.
+    pub(crate) fn finish(&mut self) {
+        let _ = self.stream.shutdown(std::net::Shutdown::Write);
+    }
+
     /// Closes without a word.
     pub(crate) fn close(self) {
         drop(self.stream);
@@ -188,7 +229,7 @@ impl Peer {
 
     /// Resets the connection (RST instead of FIN).
     pub(crate) fn reset(self) {
-        socket2::SockRef::from(&self.stream).set_linger(Some(Duration::ZERO)).unwrap();
+        self.socket().set_linger(Some(Duration::ZERO)).unwrap();
     }
 
     /// Sends the KEEPALIVE that is due, if one is; that the program has closed is found out by who listens.

@@ -81,6 +81,16 @@ lengths = [12, 32]
         )
     }
 
+    /// More entries, with these keys, for hosts 8 to 31.
+    pub(crate) fn range_of_cases(&self, keys: &str) -> String {
+        let entry = |range: String| {
+            format!(
+                "[[neighbors]]\nleaf = \"rack1\"\nrange = \"{range}\"\npeer_as = [\"65102-65199\"]\n{keys}\n"
+            )
+        };
+        entry(format!("{}/29", self.host(8))) + &entry(format!("{}/28", self.host(16)))
+    }
+
     pub(crate) fn write(&self, name: &str, text: &str) -> PathBuf {
         let path = self.directory.join(name);
         std::fs::write(&path, text).unwrap();
@@ -135,6 +145,12 @@ impl Daemon {
 
     /// What the API answers, asked directly: starting the program for each question takes its time.
     pub(crate) fn get(&self, path: &str) -> Value {
+        let body = self.text(path);
+        serde_json::from_str(&body).unwrap_or_else(|error| panic!("{path}: {error}: {body}"))
+    }
+
+    /// The same, as it is.
+    pub(crate) fn text(&self, path: &str) -> String {
         let authority = self.server.strip_prefix("http://").unwrap();
         let mut stream = TcpStream::connect(authority).unwrap();
         write!(stream, "GET {path} HTTP/1.1\r\nHost: {authority}\r\nConnection: close\r\n\r\n").unwrap();
@@ -142,7 +158,7 @@ impl Daemon {
         stream.read_to_string(&mut answer).unwrap();
         let (head, body) = answer.split_once("\r\n\r\n").unwrap();
         assert!(head.starts_with("HTTP/1.1 200 "), "{path}: {head}");
-        serde_json::from_str(body).unwrap_or_else(|error| panic!("{path}: {error}: {body}"))
+        body.to_owned()
     }
 
     pub(crate) fn signal(&self, signal: &str) {
