@@ -244,7 +244,7 @@ fn names() -> Vec<Case> {
             },
         ),
         taken(
-            "RFC 9234; ours",
+            "ours",
             "names with control characters are shown without",
             |client| {
                 let fqdn = capability(73, b"\x06a\x1b[31m\x04b\r\nc");

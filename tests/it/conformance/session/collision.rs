@@ -1,7 +1,7 @@
 //! 1.3: a second connection of one peer (RFC 4271, 6.8; RFC 4724, 5).
 
 use std::net::{Ipv4Addr, TcpListener};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::{Bench, Case, Client, NODE_AS, Place, announce, block, holds, route, run, up};
 use crate::peer::{Heard, Peer};
@@ -15,6 +15,8 @@ use crate::wire::{
 const LOWER: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 1);
 const HIGHER: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 1);
 const COLLISION: (u8, u8, Vec<u8>) = (6, 7, vec![]);
+/// How long an answer may take.
+const PATIENCE: Duration = Duration::from_secs(10);
 /// No time to be told of anything that comes at once.
 const MOMENT: Duration = Duration::from_millis(200);
 
@@ -29,7 +31,7 @@ fn second_connections() {
 
 #[test]
 fn dialled_connections() {
-    let hosts = 10..18;
+    let hosts = 10..16;
     let bench = Bench::new(|place| {
         let dialled = hosts.clone().map(|host| {
             let address = place.host(host);
@@ -263,36 +265,54 @@ fn with_restart() -> Vec<Case> {
     cases
 }
 
-/// Connections that have all heard our OPEN.
-fn in_open_sent(client: &Client<'_>, count: usize) -> Vec<Peer> {
-    let silent = || {
-        let mut peer = client.connect();
-        peer.expect(OPEN);
-        peer
-    };
-    (0..count).map(|_| silent()).collect()
+/// One of several connections of one peer.
+struct Rival {
+    peer: Peer,
+    /// The NOTIFICATION that ended it.
+    told: Option<Vec<u8>>,
 }
 
-/// Of connections that have all sent a valid OPEN, the one left and its place; 6/7 came to the others.
-fn survivor(peers: Vec<Peer>) -> (usize, Peer) {
-    let mut left = Vec::new();
-    for (at, mut peer) in peers.into_iter().enumerate() {
-        // What lost may have got its KEEPALIVE before.
-        let told = loop {
-            match peer.hear(MOMENT) {
-                Heard::Message(KEEPALIVE, _) => {}
-                Heard::Message(NOTIFICATION, body) => break Some(body),
-                Heard::Nothing => break None,
-                other => panic!("{other:?}"),
-            }
+impl Rival {
+    /// Connections that have all heard our OPEN.
+    fn several(client: &Client<'_>, count: usize) -> Vec<Self> {
+        let silent = || {
+            let mut peer = client.connect();
+            peer.expect(OPEN);
+            Self { peer, told: None }
         };
-        match told {
-            Some(body) => assert_eq!(body, [6, 7]),
-            None => left.push((at, peer)),
+        (0..count).map(|_| silent()).collect()
+    }
+
+    /// What lost may have got its KEEPALIVE before. Whether anything came.
+    fn listen(&mut self, within: Duration) -> bool {
+        match self.peer.hear(within) {
+            Heard::Message(KEEPALIVE, _) => true,
+            Heard::Message(NOTIFICATION, body) => {
+                self.told = Some(body);
+                true
+            }
+            Heard::Nothing => false,
+            other => panic!("{other:?}"),
         }
     }
-    assert_eq!(left.len(), 1, "exactly one survives");
-    left.pop().unwrap()
+
+    /// Of those that have all sent a valid OPEN, the one left and its place; 6/7 came to the others.
+    fn survivor(mut rivals: Vec<Self>) -> (usize, Peer) {
+        let start = Instant::now();
+        while rivals.iter().filter(|rival| rival.told.is_none()).count() > 1 {
+            assert!(start.elapsed() < PATIENCE, "more than one survives");
+            for rival in rivals.iter_mut().filter(|rival| rival.told.is_none()) {
+                rival.listen(Duration::from_millis(10));
+            }
+        }
+        let left = rivals.iter().position(|rival| rival.told.is_none()).expect("one survives");
+        let mut survivor = rivals.remove(left);
+        assert!(rivals.iter().all(|rival| rival.told.as_deref() == Some(&[6, 7])));
+        while survivor.listen(MOMENT) {
+            assert_eq!(survivor.told, None, "none survives");
+        }
+        (left, survivor.peer)
+    }
 }
 
 /// Whose identifier a peer has, and whether the last of its connections survives.
@@ -317,13 +337,12 @@ fn confirming() -> Vec<Case> {
                 format!("{count} connections in OpenConfirm, {what}"),
                 move |client| {
                     let open = with(identifier(client), client.usual_open()).encode();
-                    let mut peers = in_open_sent(client, count);
-                    for peer in &mut peers {
-                        peer.send(&open);
-                        // So that they are heard in this order.
-                        std::thread::sleep(MOMENT);
+                    let mut rivals = Rival::several(client, count);
+                    for rival in &mut rivals {
+                        rival.peer.send(&open);
+                        assert!(rival.listen(PATIENCE), "no answer");
                     }
-                    let (left, mut peer) = survivor(peers);
+                    let (left, mut peer) = Rival::survivor(rivals);
                     assert_eq!(left, if last { count - 1 } else { 0 });
                     peer.confirm();
                     announce(client, &mut peer);
@@ -337,12 +356,12 @@ fn confirming() -> Vec<Case> {
             format!("4 connections, their OPENs at the same moment, a {what} identifier: one survives");
         cases.push(Case::new(SOURCE, trigger, move |client| {
             for _ in 0..5 {
-                let mut peers = in_open_sent(client, 4);
+                let mut rivals = Rival::several(client, 4);
                 let open = with(identifier, client.usual_open()).encode();
-                for peer in &mut peers {
-                    peer.send(&open);
+                for rival in &mut rivals {
+                    rival.peer.send(&open);
                 }
-                let (_, mut peer) = survivor(peers);
+                let (_, mut peer) = Rival::survivor(rivals);
                 peer.confirm();
                 up(client, &mut peer);
                 peer.close();
@@ -371,7 +390,9 @@ fn confirming() -> Vec<Case> {
 /// Waits for the program to dial this client.
 fn dialled_by(client: &Client<'_>) -> Peer {
     let listener = TcpListener::bind((client.address, 1790)).unwrap();
-    let (stream, from) = listener.accept().unwrap();
+    listener.set_nonblocking(true).unwrap();
+    let (stream, from) = eventually("it dials", || listener.accept().ok());
+    stream.set_nonblocking(false).unwrap();
     assert_eq!(from.ip(), client.bench.leaf());
     Peer::over(stream).unwrap()
 }
@@ -399,15 +420,11 @@ fn dialled() -> Vec<Case> {
                 let (mut ours, mut theirs) = (dialled_by(client), client.connect());
                 ours.expect(OPEN);
                 theirs.expect(OPEN);
-                let mut turns = [&mut ours, &mut theirs];
-                if !ours_first {
-                    turns.reverse();
-                }
-                for peer in turns {
-                    peer.send(&open);
-                    // So that the OPENs are heard in this order.
-                    std::thread::sleep(MOMENT);
-                }
+                let (first, second) =
+                    if ours_first { (&mut ours, &mut theirs) } else { (&mut theirs, &mut ours) };
+                first.send(&open);
+                first.expect(KEEPALIVE);
+                second.send(&open);
                 let (mut stays, mut goes) = if ours_stays { (ours, theirs) } else { (theirs, ours) };
                 assert_eq!(goes.expect_notification(), COLLISION);
                 stays.confirm();
