@@ -58,6 +58,7 @@ impl Peer {
     /// Speaks over a connection that is there.
     pub(crate) fn over(stream: TcpStream) -> std::io::Result<Self> {
         stream.set_nodelay(true)?;
+        stream.set_write_timeout(Some(PATIENCE))?;
         Ok(Self { stream, buffer: Vec::new(), keepalive: None })
     }
 
