@@ -134,12 +134,9 @@ impl Peer {
     /// The body of the next message, which must be of this type; KEEPALIVEs before it do not count.
     #[track_caller]
     pub(crate) fn expect(&mut self, kind: u8) -> Vec<u8> {
-        loop {
-            match self.hear(PATIENCE) {
-                Heard::Message(found, body) if found == kind => return body,
-                Heard::Message(KEEPALIVE, _) => {}
-                other => panic!("instead of a message of type {kind}: {other:?}"),
-            }
+        match self.hear_past(|other| other == KEEPALIVE && other != kind) {
+            Heard::Message(found, body) if found == kind => body,
+            other => panic!("instead of a message of type {kind}: {other:?}"),
         }
     }
 
@@ -147,12 +144,9 @@ impl Peer {
     /// (End-of-RIB) and ROUTE-REFRESH before it is an error, and so is an end without it.
     #[track_caller]
     pub(crate) fn expect_notification(&mut self) -> (u8, u8, Vec<u8>) {
-        let notification = loop {
-            match self.hear(PATIENCE) {
-                Heard::Message(NOTIFICATION, body) => break body,
-                Heard::Message(..) => {}
-                other => panic!("instead of a NOTIFICATION: {other:?}"),
-            }
+        let notification = match self.hear_past(|kind| kind != NOTIFICATION) {
+            Heard::Message(_, body) => body,
+            other => panic!("instead of a NOTIFICATION: {other:?}"),
         };
         self.finish();
         let after = self.hear(PATIENCE);
@@ -163,12 +157,20 @@ impl Peer {
     /// The end without a NOTIFICATION.
     #[track_caller]
     pub(crate) fn expect_silent_close(&mut self) {
+        match self.hear_past(|kind| kind != NOTIFICATION) {
+            Heard::Message(_, body) => panic!("a NOTIFICATION came: {body:?}"),
+            Heard::Closed | Heard::Reset => {}
+            Heard::Nothing => panic!("the connection stayed open"),
+        }
+    }
+
+    /// What comes after messages of types that do not matter; nothing, if these go on for too long.
+    fn hear_past(&mut self, skipped: impl Fn(u8) -> bool) -> Heard {
+        let end = Instant::now() + PATIENCE;
         loop {
-            match self.hear(PATIENCE) {
-                Heard::Message(NOTIFICATION, body) => panic!("a NOTIFICATION came: {body:?}"),
-                Heard::Message(..) => {}
-                Heard::Closed | Heard::Reset => return,
-                Heard::Nothing => panic!("the connection stayed open"),
+            match self.hear(end.saturating_duration_since(Instant::now())) {
+                Heard::Message(kind, _) if skipped(kind) => {}
+                other => return other,
             }
         }
     }
