@@ -63,7 +63,7 @@ pub(in crate::bgp) struct Reach<'a> {
 pub(in crate::bgp) struct Unreadable<'a> {
     pub(in crate::bgp) attribute: u8,
     pub(in crate::bgp) cause: Cause,
-    /// From the attribute on.
+    /// The attribute, as far as it is there.
     pub(in crate::bgp) octets: &'a [u8],
 }
 
@@ -88,7 +88,8 @@ impl<'a> Section<'a> {
             pass.canonical &= attribute.code > previous && is_canonical(&attribute);
             previous = attribute.code;
             if let Err(cause) = pass.take(&attribute) {
-                return Err(Unreadable { attribute: attribute.code, cause, octets: rest });
+                let octets = before(rest, after);
+                return Err(Unreadable { attribute: attribute.code, cause, octets });
             }
             rest = after;
         }
@@ -327,11 +328,17 @@ fn find(section: &[u8], code: u8) -> Option<&[u8]> {
     let mut rest = section;
     while let Ok((after, found)) = attribute(rest) {
         if found.code == code {
-            return rest.get(..rest.len().saturating_sub(after.len()));
+            return Some(before(rest, after));
         }
         rest = after;
     }
     None
+}
+
+/// What of `octets` stands before `rest`, which ends it.
+#[cold]
+fn before<'a>(octets: &'a [u8], rest: &[u8]) -> &'a [u8] {
+    octets.get(..octets.len().saturating_sub(rest.len())).unwrap_or_default()
 }
 
 /// A set of attribute types.

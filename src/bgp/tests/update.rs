@@ -360,6 +360,19 @@ fn errors_without_any_prefix_to_withdraw_end_the_session() {
 }
 
 #[test]
+fn what_ends_the_session_is_told_and_nothing_else() {
+    // RFC 4271, 6.3: type, length and value of the attribute.
+    for attribute in ["80 0e 03 000201", "80 0e 00", "80 0f 04 000201 81", "900f 0004 000201 81"] {
+        for attributes in [[attribute, ORIGIN, AS_PATH, NEXT_HOP], [ORIGIN, AS_PATH, NEXT_HOP, attribute]] {
+            let error = Update::parse(&message("", &attributes, NLRI), &terms()).unwrap_err();
+            assert_eq!(error.notification().data, hex(attribute));
+        }
+    }
+    let twice = message("", &["80 0f 03 000201", "80 0f 03 000101", ORIGIN], "");
+    assert_eq!(Update::parse(&twice, &terms()).unwrap_err().notification().data, hex("80 0f 03 000101"));
+}
+
+#[test]
 fn every_prefix_of_a_bad_update_is_withdrawn() {
     // RFC 7606, 2: announced and withdrawn, inside MP_REACH and outside.
     let reach = reach(V6_NEXT_HOP, "20 fd000010 20 fd000011");
