@@ -110,6 +110,20 @@ impl<'a> Section<'a> {
         self.trouble.as_ref().is_some_and(|trouble| trouble.faults.withdraw())
     }
 
+    /// RFC 7606, 5.2: whatever an UPDATE without a prefix to announce was about may have got lost with a bad
+    /// attribute, unless it is one that only withdraws.
+    #[cold]
+    fn may_have_lost_prefixes(&self, seen: &Codes) -> bool {
+        let announces = match self.reach {
+            Some(reach) => !reach.nlri.is_empty(),
+            // Those of a family that was not negotiated.
+            None => seen.contains(code::MP_REACH),
+        };
+        let overran = self.faults().iter().any(|reported| reported.fault.cause() == Cause::Overrun);
+        let only_withdraws = seen.iter().all(|code| code == code::MP_UNREACH) && !overran;
+        !announces && !only_withdraws
+    }
+
     /// What is wrong.
     pub(in crate::bgp) fn faults(&self) -> &Faults {
         self.trouble.as_ref().map_or(&Faults::NONE, |trouble| &trouble.faults)
@@ -255,8 +269,7 @@ impl<'a> Pass<'_, 'a> {
         if plain && next_hop.is_some_and(is_martian_v4) {
             section.report(code::NEXT_HOP, Fault::Withdraw(Cause::Martian));
         }
-        // RFC 7606, 5.2: whatever the UPDATE was to announce may have got lost with the attribute.
-        if section.is_withdrawal() && !plain && !seen.contains(code::MP_REACH) {
+        if section.is_withdrawal() && !plain && section.may_have_lost_prefixes(&seen) {
             return Err(nothing_to_withdraw(section));
         }
         Ok(())

@@ -354,9 +354,16 @@ fn errors_without_any_prefix_to_withdraw_end_the_session() {
             assert_eq!(error.notification().data, hex(attribute), "{attribute}");
         }
     }
-    // An attribute that is merely dropped does not.
+    // An MP_REACH that announces nothing is no prefix either.
+    let body = message("", &[&reach(V6_NEXT_HOP, ""), "40 01 01 09", AS_PATH], "");
+    assert_eq!(Update::parse(&body, &terms()).unwrap_err().notification().subcode, 6);
+    // An attribute that is merely dropped does not, nor one that says all it can although its flags are wrong.
     let body = message(NLRI, &["40 05 00"], "");
     assert_eq!(effect(&body, &terms()).unwrap(), "- 10.1.0.0/24");
+    let unreach = "c0 0f 08 000201 20 fd000012";
+    assert_eq!(effect(&message("", &[unreach], ""), &terms()).unwrap(), "- fd00:12::/32");
+    assert!(effect(&message("", &[unreach, AS_PATH], ""), &terms()).is_err());
+    assert!(effect(&message("", &[unreach, "40"], ""), &terms()).is_err());
 }
 
 #[test]
