@@ -76,11 +76,11 @@ fn put_wide_path(first: &First<'_>, out: &mut Vec<u8>) {
     let mut wide = Vec::new();
     let narrow = Narrow { rest: path.value };
     let new = first.get(code::AS4_PATH).filter(|_| believes_as4(first));
-    let new = new.map_or(&[][..], |attribute| attribute.value);
+    let new = new.map_or(Vec::new(), |attribute| without_confederations(attribute.value));
     let old_length = narrow.clone().map(|(kind, numbers)| count(kind, numbers.len())).sum::<usize>();
-    let new_length = Segments::over(new).map(|segment| count(segment.kind, segment.numbers().len())).sum();
+    let new_length = Segments::over(&new).map(|segment| count(segment.kind, segment.numbers().len())).sum();
     let (mut lead, new) = match old_length.checked_sub(new_length) {
-        Some(lead) if new_length > 0 => (lead, new),
+        Some(lead) if new_length > 0 => (lead, &new[..]),
         _ => (usize::MAX, &[][..]),
     };
     for (kind, numbers) in narrow {
@@ -94,6 +94,19 @@ fn put_wide_path(first: &First<'_>, out: &mut Vec<u8>) {
     }
     wide.extend_from_slice(new);
     put(path.flags, code::AS_PATH, &wide, out);
+}
+
+/// The segments that AS4_PATH may have (RFC 6793, 6).
+fn without_confederations(path: &[u8]) -> Vec<u8> {
+    let mut kept = Vec::new();
+    for segment in Segments::over(path) {
+        if matches!(segment.kind, SegmentKind::Sequence | SegmentKind::Set) {
+            let numbers = segment.numbers();
+            kept.extend([segment.kind.code(), u8::try_from(numbers.len()).unwrap_or(u8::MAX)]);
+            kept.extend(numbers.flat_map(u32::to_be_bytes));
+        }
+    }
+    kept
 }
 
 #[cold]

@@ -184,6 +184,12 @@ impl<'a> Pass<'_, 'a> {
         Ok(())
     }
 
+    /// Something was wrong with an attribute that is used all the same.
+    #[cold]
+    pub(super) fn report(&mut self, code: u8, fault: Fault) {
+        self.section.report(code, fault);
+    }
+
     /// The first stays, except where it carries prefixes (RFC 7606, 3.g).
     #[cold]
     fn duplicate(&mut self, code: u8) -> Result<(), Cause> {

@@ -124,7 +124,9 @@ fn origin(_: &mut Pass<'_, '_>, value: &[u8]) -> Result<(), Cause> {
 }
 
 fn as_path(pass: &mut Pass<'_, '_>, value: &[u8]) -> Result<(), Cause> {
-    if pass.negotiated.four_octet_as { segments::<4>(value) } else { segments::<2>(value) }
+    let confederation =
+        if pass.negotiated.four_octet_as { segments::<4>(value) } else { segments::<2>(value) }?;
+    if confederation { Err(Cause::Confederation) } else { Ok(()) }
 }
 
 fn next_hop(pass: &mut Pass<'_, '_>, value: &[u8]) -> Result<(), Cause> {
@@ -162,8 +164,15 @@ fn mp_unreach<'a>(pass: &mut Pass<'_, 'a>, value: &'a [u8]) -> Result<(), Cause>
     pass.mp_unreach(value)
 }
 
+/// Confederation segments alone are dropped from it (RFC 6793, 6), which is the merge's part.
 fn as4_path(pass: &mut Pass<'_, '_>, value: &[u8]) -> Result<(), Cause> {
-    if pass.negotiated.four_octet_as { Err(Cause::OldSpeaker) } else { segments::<4>(value) }
+    if pass.negotiated.four_octet_as {
+        return Err(Cause::OldSpeaker);
+    }
+    if segments::<4>(value)? {
+        pass.report(code::AS4_PATH, Fault::Discard(Cause::Confederation));
+    }
+    Ok(())
 }
 
 fn as4_aggregator(pass: &mut Pass<'_, '_>, value: &[u8]) -> Result<(), Cause> {
@@ -175,9 +184,11 @@ fn as4_aggregator(pass: &mut Pass<'_, '_>, value: &[u8]) -> Result<(), Cause> {
     }
 }
 
-/// AS_PATH segments of numbers of `WIDTH` octets (RFC 7606, 7.2; RFC 5065, 5; RFC 7607, 2).
+/// AS_PATH segments of numbers of `WIDTH` octets (RFC 7606, 7.2; RFC 7607, 2); whether one is of a
+/// confederation (RFC 5065, 5).
 #[inline]
-fn segments<const WIDTH: usize>(mut value: &[u8]) -> Result<(), Cause> {
+fn segments<const WIDTH: usize>(mut value: &[u8]) -> Result<bool, Cause> {
+    let mut confederation = false;
     while !value.is_empty() {
         let (rest, kind) = u8(value).map_err(|_| Cause::Segments)?;
         let (rest, count) = u8(rest).map_err(|_| Cause::Segments)?;
@@ -186,7 +197,7 @@ fn segments<const WIDTH: usize>(mut value: &[u8]) -> Result<(), Cause> {
         match SegmentKind::from_code(kind) {
             _ if count == 0 => return Err(Cause::Segments),
             None => return Err(Cause::Segments),
-            Some(SegmentKind::ConfedSequence | SegmentKind::ConfedSet) => return Err(Cause::Confederation),
+            Some(SegmentKind::ConfedSequence | SegmentKind::ConfedSet) => confederation = true,
             Some(SegmentKind::Sequence | SegmentKind::Set) => {}
         }
         if numbers.as_chunks::<WIDTH>().0.contains(&[0; WIDTH]) {
@@ -194,5 +205,5 @@ fn segments<const WIDTH: usize>(mut value: &[u8]) -> Result<(), Cause> {
         }
         value = rest;
     }
-    Ok(())
+    Ok(confederation)
 }

@@ -511,6 +511,9 @@ fn as4_path_is_merged_for_old_speakers_only() {
     assert_eq!(merged(&["40 02 04 0201 5ba0", "c0 11 0a 0202 fa57e84e 00000001"]), "23456", "longer than AS_PATH");
     assert_eq!(merged(&["40 02 0c 0202 fe4e 5ba0 0102 0001 0002", "c0 11 06 0201 fa57e84e"]), "65102 23456 4200065102");
     assert_eq!(merged(&["40 02 04 0201 5ba0", "c0 11 00"]), "23456", "an empty one says nothing");
+    assert_eq!(merged(&["40 02 06 0202 fe4e 5ba0", "c0 11 0c 0301 00000007 0201 fa57e84e"]), "65102 4200065102", "(6793, 6)");
+    assert_eq!(merged(&["40 02 04 0201 5ba0", "c0 11 10 0201 fa57e84e 0402 00000007 00000008"]), "4200065102");
+    assert_eq!(merged(&["40 02 04 0201 5ba0", "c0 11 06 0301 00000007"]), "23456", "nothing is left of it");
     let aggregated = ["40 02 06 0202 fe4e 5ba0", "c0 07 06 5ba0 0a000001", "c0 11 06 0201 fa57e84e", "c0 12 08 fa57e84e 0a000001"];
     assert_eq!(merged(&aggregated), "65102 4200065102 by 4200065102");
     let again = ["40 02 06 0202 fe4e 5ba0", "c0 07 06 fe4e 0a000001", "c0 11 06 0201 fa57e84e", "c0 12 08 fa57e84e 0a000001"];
