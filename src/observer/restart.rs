@@ -204,12 +204,11 @@ impl Core {
         self.touch_twin(at);
     }
 
-    /// The peer sends all its routes again (RFC 7313, 4.2).
+    /// The peer sends all its routes again (RFC 7313, 4).
     pub(super) fn begin_refresh(&mut self, at: PeerIndex, family: Family, now: Timestamp) {
         let Some(peer) = self.peers.get(at) else { return };
-        let state = peer.family(family);
-        if state.is_stale() && !state.sweeping {
-            // End-of-RIB decides what of them remains.
+        if peer.owes_end_of_rib(family, now) {
+            // It must not begin any before, and what of its stale routes remains is decided then.
             return;
         }
         self.finish_sweep(at, family, now);
@@ -363,6 +362,15 @@ impl Core {
 impl Peer {
     pub(super) fn has_stale(&self) -> bool {
         self.families.iter().any(FamilyState::is_stale)
+    }
+
+    /// Whether End-of-RIB is still to come: a peer that knows graceful restart sends it always (RFC 4724, 4.1),
+    /// and is waited for as long as its stale routes are.
+    fn owes_end_of_rib(&self, family: Family, now: Timestamp) -> bool {
+        let Some(session) = &self.session else { return false };
+        session.negotiated.graceful_restart.is_some()
+            && !self.family(family).end_of_rib
+            && session.since.after(self.max_stale_time()) > now
     }
 
     /// Notes the loss of a session; answers whether there were more than three within ten minutes.

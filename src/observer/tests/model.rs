@@ -126,6 +126,11 @@ impl Model {
         accepted.map(|((prefix, _), _)| *prefix).collect()
     }
 
+    fn owes_end_of_rib(&self, now: Timestamp) -> bool {
+        let graceful = self.session.as_ref().is_some_and(|session| session.terms.graceful_restart.is_some());
+        graceful && !self.end_of_rib && self.up_since.after(MINUTE * 6) > now
+    }
+
     fn settled(&self, now: Timestamp) -> bool {
         self.session.is_some() && !self.stale && (self.end_of_rib || self.up_since.after(MINUTE * 6) <= now)
     }
@@ -223,7 +228,7 @@ impl Play {
                     batch.push_end_refresh(family);
                 }
                 world.batch(&session, batch);
-                if begins && !models[slot].stale {
+                if begins && !models[slot].owes_end_of_rib(world.now) {
                     models[slot].make_old();
                     models[slot].refreshing = true;
                 } else if !begins && models[slot].refreshing {

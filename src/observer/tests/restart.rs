@@ -257,6 +257,36 @@ fn a_refresh_that_never_ends_is_ended() {
 }
 
 #[test]
+fn no_refresh_begins_before_the_end_of_rib_of_a_peer_that_owes_one() {
+    // RFC 7313, 4.
+    let refresh = |world: &mut World, node: &Session| {
+        let mut batch = Batch::default();
+        batch.push_begin_refresh(Family::Ipv4);
+        batch.push_end_refresh(Family::Ipv4);
+        world.batch(node, batch);
+        world.settle();
+        world.routes_of(node)
+    };
+    let mut world = World::new();
+    let node = world.node();
+    world.announce(&node, &OWN);
+    assert_eq!(refresh(&mut world, &node), BOTH);
+    world.end_of_rib(&node);
+    assert_eq!(refresh(&mut world, &node), NONE);
+    // One that never comes is not waited for any longer than stale routes are.
+    let mut world = World::new();
+    let node = world.node();
+    world.announce(&node, &OWN);
+    world.pass(MINUTE * 6);
+    assert_eq!(refresh(&mut world, &node), NONE);
+    // A peer without graceful restart may never send one.
+    let mut world = World::new();
+    let node = world.up_with("leaf1", NODE, Negotiated { graceful_restart: None, ..terms(NODE_AS, NODE) });
+    world.announce(&node, &OWN);
+    assert_eq!(refresh(&mut world, &node), NONE);
+}
+
+#[test]
 fn a_peer_that_removed_us_is_no_longer_known() {
     let mut world = World::new();
     let node = world.healthy_node();
