@@ -14,6 +14,13 @@ pub(crate) const OPTIONAL: u8 = 0x80;
 pub(crate) const TRANSITIVE: u8 = 0x40;
 pub(crate) const EXTENDED: u8 = 0x10;
 
+/// Octets from hexadecimal digits, with blanks wherever they help: `"40 01 01 00"`.
+pub(crate) fn hex(digits: &str) -> Vec<u8> {
+    let digits: String = digits.split_whitespace().collect();
+    let digit = |at| u8::from_str_radix(&digits[at..at + 2], 16).unwrap();
+    (0..digits.len()).step_by(2).map(digit).collect()
+}
+
 /// A message with a true length.
 pub(crate) fn message(kind: u8, body: &[u8]) -> Vec<u8> {
     claiming(kind, u16::try_from(19 + body.len()).unwrap(), body)
