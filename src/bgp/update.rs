@@ -108,14 +108,16 @@ impl<'a> Update<'a> {
         self.section.write(announced.next_hop, out);
     }
 
-    /// The family that is complete now (RFC 4724, 2).
+    /// The family that is complete now: nothing else is in the UPDATE, not even of another (RFC 4724, 2).
     #[inline]
     pub fn end_of_rib(&self) -> Option<Family> {
-        match (self.withdrawn, self.announced) {
-            (Some(withdrawn), Some(announced)) if self.section.is_empty() => {
-                (withdrawn.is_empty() && announced.is_empty()).then_some(Family::Ipv4)
-            }
-            _ => self.section.end_of_rib(),
+        let plain = [self.withdrawn, self.announced];
+        if plain.iter().flatten().any(|nlri| !nlri.is_empty()) {
+            None
+        } else if self.section.is_empty() {
+            self.withdrawn.map(|nlri| nlri.family())
+        } else {
+            self.section.end_of_rib()
         }
     }
 
