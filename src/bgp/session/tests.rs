@@ -319,8 +319,10 @@ fn header_errors_are_found_in_the_header() {
         edit(&mut octets);
         octets
     };
-    let cases: [(Vec<u8>, Notified); 6] = [
+    let cases: [(Vec<u8>, Notified); 7] = [
         (with(|octets| octets[3] = 0), (1, 1, vec![])),
+        // Whatever stands where a type would be: the answer must not depend on how much has come yet.
+        (with(|octets| (octets[3], octets[18]) = (0, 3)), (1, 1, vec![])),
         (b"GET / HTTP/1.1\r\n".to_vec(), (1, 1, vec![])),
         (with(|octets| octets[17] = 18), (1, 2, vec![0, 18])),
         (with(|octets| octets[17] = 20), (1, 2, vec![0, 20])),
