@@ -227,14 +227,16 @@ impl Session {
         }
     }
 
-    /// Stops the hold timer while we do not read.
+    /// Stops the hold timer of an Established session while we do not read.
     pub fn suspend(&mut self) {
-        self.timers.stop(Timer::Hold);
+        if let State::Established(_) = self.state {
+            self.timers.stop(Timer::Hold);
+        }
     }
 
     /// We read again: the peer has its whole hold time.
     pub fn resume(&mut self, now: Timestamp) {
-        if let Some(negotiated) = self.negotiated() {
+        if let State::Established(negotiated) = &self.state {
             self.hold(negotiated.hold_time, now);
         }
     }

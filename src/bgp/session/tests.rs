@@ -431,6 +431,17 @@ fn the_hold_timer_rests_while_we_do_not_read() {
 }
 
 #[test]
+fn only_an_established_session_can_be_suspended() {
+    let mut pair = Pair::confirming(&open());
+    let next = pair.session.next_timeout();
+    pair.session.suspend();
+    pair.session.resume(pair.now.after(SECOND));
+    assert_eq!(pair.session.next_timeout(), next);
+    pair.pass(3 * SECOND);
+    assert_eq!(pair.ending(), Some(&Ending::HoldExpired));
+}
+
+#[test]
 fn keepalives_go_out_a_third_of_the_hold_time_apart_and_never_twice_a_second() {
     for (hold_time, gap) in [(3, SECOND), (30, 10 * SECOND), (4, Duration::from_micros(1_333_333))] {
         let ours = Offer { hold_time: Duration::from_secs(90), ..offer() };
