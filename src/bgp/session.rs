@@ -251,7 +251,7 @@ impl Session {
         self.outgoing.advance(count.min(self.outgoing.len()));
         if self.outgoing.is_empty() {
             self.timers.stop(Timer::SendHold);
-        } else if count > 0 {
+        } else if count > 0 && !matches!(self.state, State::Ended { .. }) {
             self.timers.set(Timer::SendHold, now.after(self.send_hold_time()));
         }
     }

@@ -574,6 +574,17 @@ fn nothing_follows_the_end() {
 }
 
 #[test]
+fn nothing_is_awaited_after_the_end() {
+    let mut pair = Pair::established(&open());
+    pair.sent();
+    pair.session.stop(Stop::Cease(Cease::AdministrativeReset, String::new()), pair.now);
+    // The NOTIFICATION goes out in two parts.
+    pair.session.sent(1, pair.now);
+    assert!(!pair.session.outgoing().is_empty());
+    assert_eq!(pair.session.next_timeout(), None);
+}
+
+#[test]
 fn a_connection_that_is_replaced_ends_in_silence() {
     let mut pair = Pair::established(&open_with(vec![restart(false)]));
     pair.session.stop(Stop::Replaced, pair.now);
