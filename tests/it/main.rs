@@ -4,6 +4,7 @@
 
 mod bad_input;
 mod conformance;
+mod corpus;
 mod daemon;
 mod peer;
 mod run;

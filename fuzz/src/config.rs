@@ -1,0 +1,77 @@
+//! The configuration file: any text is a configuration or an error that points into it; a configuration
+//! that is shown is read as the same; no secret is shown.
+
+use std::io;
+use std::path::Path;
+
+use thirdleaf::config::{Config, Environment, Errors, diff, parse};
+
+/// What every file and every variable that holds a secret says.
+const SECRET: &str = "correct-horse-battery-staple";
+
+/// A machine on which every file and variable is there, except for those with an `x` in their name.
+struct Pretended;
+
+impl Environment for Pretended {
+    fn file(&self, path: &Path) -> io::Result<String> {
+        let secret = self.variable(&path.to_string_lossy()).ok_or(io::ErrorKind::NotFound)?;
+        Ok(secret + "\n")
+    }
+
+    fn variable(&self, name: &str) -> Option<String> {
+        (!name.contains('x')).then(|| SECRET.into())
+    }
+}
+
+/// The text of a file.
+pub fn check(data: &[u8]) {
+    let Ok(text) = str::from_utf8(data) else { return };
+    match read(text) {
+        Ok(config) => is_read_as_shown(&config),
+        Err(errors) => point_into(text, &errors),
+    }
+}
+
+fn read(text: &str) -> Result<Config, Errors> {
+    parse(text, Path::new("/etc/thirdleaf/thirdleaf.toml"), &Pretended)
+}
+
+fn point_into(text: &str, errors: &Errors) {
+    assert!(errors.iter().count() > 0, "an error says what is wrong");
+    for error in errors.iter() {
+        assert!(!error.message().is_empty() && !error.message().contains('\n'), "{:?}", error.message());
+        let Some((line, column)) = errors.position(error) else { continue };
+        let found = text.split('\n').nth(line - 1).expect("the line is there");
+        assert!(column <= found.chars().count() + 1, "column {column} of {found:?}");
+    }
+    let shown = errors.to_string();
+    assert!(!shown.contains(|char: char| char.is_control() && char != '\n' && char != '\t'), "{shown:?}");
+    assert!(!shown.contains(SECRET) || text.contains(SECRET), "{shown}");
+}
+
+fn is_read_as_shown(config: &Config) {
+    assert!(diff(config, config).is_empty());
+    let mut shown = toml::Table::try_from(config).expect("a configuration can be shown");
+    without_empty_lists(&mut shown);
+    let shown = toml::to_string(&shown).expect("what is shown is TOML");
+    assert!(!shown.contains(SECRET) && !format!("{config:?}").contains(SECRET), "{shown}");
+    // What is masked cannot be read again.
+    if !shown.contains("********") {
+        let again =
+            read(&format!("version = 1\n{shown}")).unwrap_or_else(|errors| panic!("{errors}\n{shown}"));
+        assert_eq!(&again, config, "{shown}");
+    }
+}
+
+/// No cluster, rack or node stands for all of them; the file says so by leaving the list out.
+fn without_empty_lists(table: &mut toml::Table) {
+    table.retain(|_, value| value.as_array().is_none_or(|list| !list.is_empty()));
+    for (_, value) in table.iter_mut() {
+        let tables: Vec<_> = match value {
+            toml::Value::Table(table) => vec![table],
+            toml::Value::Array(list) => list.iter_mut().filter_map(toml::Value::as_table_mut).collect(),
+            _ => continue,
+        };
+        tables.into_iter().for_each(without_empty_lists);
+    }
+}
