@@ -41,6 +41,8 @@ mod tests;
 pub use event::{Closed, Established, Event, Loss, PeerId, ResetReason, SessionId};
 pub use listener::ListenError;
 pub use stats::PeerStats;
+pub use queue::Delivery;
+pub use sockopt::raise_file_limit;
 
 /// How long a shutdown waits for the last connection.
 const PATIENCE: Duration = Duration::from_secs(5);

@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use clap::Args;
 use tokio::signal::unix::{SignalKind, signal};
-use tracing::info;
+use tracing::{info, warn};
 
 use super::{Error, Exit, logging};
 use crate::config::{self, Machine};
 use crate::daemon::Daemon;
+use crate::speaker;
 
 #[derive(Debug, Args)]
 pub(super) struct Run {
@@ -23,6 +24,10 @@ impl Run {
         let config =
             config::load(&self.config, &Machine).map_err(|errors| Error::Config(errors.to_string()))?;
         let _log = logging::start(&config.global.log);
+        match speaker::raise_file_limit() {
+            Ok((before, now)) => info!(before, now, "open files"),
+            Err(error) => warn!("the limit of open files stays as it is: {error}"),
+        }
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
         runtime.block_on(self.serve(Arc::new(config)))
     }

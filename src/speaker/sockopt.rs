@@ -1,6 +1,10 @@
-//! Socket options that no crate offers: TCP-MD5 keys (RFC 2385) and the TTL check of GTSM (RFC 5082).
+//! Socket options that no crate offers: TCP-MD5 keys (RFC 2385) and the TTL check of GTSM (RFC 5082); and
+//! the limit on how many sockets there may be.
 
-#![expect(unsafe_code, reason = "setsockopt(2) and getsockopt(2), and nothing else")]
+#![expect(
+    unsafe_code,
+    reason = "setsockopt(2), getsockopt(2), setrlimit(2) and getrlimit(2), and nothing else"
+)]
 
 use std::io;
 use std::net::SocketAddr;
@@ -83,6 +87,25 @@ pub(super) fn syn_ttl(socket: &impl AsFd) -> io::Result<Option<u8>> {
         Some(6) => syn.get(7).copied(),
         _ => None,
     })
+}
+
+/// Lets the process have as many open files as its hard limit permits: each session is one. Answers how
+/// many that were before and are now.
+///
+/// # Errors
+/// What the kernel says; the limit is as it was.
+pub fn raise_file_limit() -> io::Result<(u64, u64)> {
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: the kernel writes one `rlimit`, to one that lives here.
+    if unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) } != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    let before = std::mem::replace(&mut limit.rlim_cur, limit.rlim_max);
+    // SAFETY: the kernel reads one `rlimit`, which lives here.
+    if unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit) } != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok((before, limit.rlim_cur))
 }
 
 fn set<T>(socket: &impl AsFd, level: c_int, name: c_int, value: &T) -> io::Result<()> {
