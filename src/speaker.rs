@@ -1,6 +1,6 @@
 //! The IO of BGP: listeners, socket options, a task a connection, collision detection.
 //!
-//! What it learns leaves as [`Event`]s on one bounded channel to the observer. Whoever connects is
+//! What it learns leaves as [`Event`]s on one bounded channel to the observer, fair to every peer. Whoever connects is
 //! matched to the longest range of `[[neighbors]]` that holds its address, and its OPEN to the ASes of
 //! that entry; everybody else is turned away and counted.
 
@@ -29,6 +29,7 @@ mod dialler;
 pub mod event;
 mod listener;
 mod logs;
+pub mod queue;
 mod refusal;
 mod registry;
 mod shared;
@@ -40,9 +41,9 @@ mod tests;
 
 pub use event::{Closed, Established, Event, Loss, PeerId, ResetReason, SessionId};
 pub use listener::ListenError;
-pub use stats::PeerStats;
 pub use queue::Delivery;
 pub use sockopt::raise_file_limit;
+pub use stats::PeerStats;
 
 /// How long a shutdown waits for the last connection.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -79,7 +80,7 @@ impl Speaker {
     pub async fn start(
         config: Arc<Config>,
         clock: Clock,
-        events: mpsc::Sender<Event>,
+        events: mpsc::Sender<Delivery>,
     ) -> Result<Self, ListenError> {
         let speaker = Self {
             shared: Arc::new(Shared::new(clock, events)),

@@ -16,7 +16,7 @@ use super::search::Search;
 use super::{EventLog, Processing, RouteQuery, Snapshot, view};
 use crate::bgp::Families;
 use crate::config::Config;
-use crate::speaker::{Event, PeerId};
+use crate::speaker::{Delivery, PeerId};
 use crate::time::{Clock, Timestamp};
 
 /// What the observer wants of a session.
@@ -87,7 +87,7 @@ pub fn spawn(
     config: Arc<Config>,
     settings: Settings,
     clock: Clock,
-    events: mpsc::Receiver<Event>,
+    events: mpsc::Receiver<Delivery>,
     speaker: impl Fn(Command) + Send + 'static,
 ) -> Observer {
     let (sender, requests) = mpsc::channel(64);
@@ -114,6 +114,8 @@ pub fn spawn(
 
 /// How many batches are taken in before anything else has its turn.
 const BATCHES: usize = 16;
+/// For how long batches are taken in before anything else has its turn.
+const TURN: Duration = Duration::from_millis(5);
 /// How many requests are answered before anything else has its turn.
 const REQUESTS: usize = 8;
 /// How many routes a query looks at in one turn.
@@ -124,7 +126,7 @@ const FRESH: Duration = Duration::from_millis(50);
 struct Task<F> {
     core: Core,
     clock: Clock,
-    events: mpsc::Receiver<Event>,
+    events: mpsc::Receiver<Delivery>,
     requests: mpsc::Receiver<Request>,
     speaker: F,
     log: Arc<EventLog>,
@@ -137,24 +139,23 @@ struct Task<F> {
 
 impl<F: Fn(Command)> Task<F> {
     async fn run(mut self) {
-        let mut news = Vec::with_capacity(BATCHES);
         let mut next = self.clock.now();
         loop {
-            if self.core.has_work() || !self.searches.is_empty() {
-                tokio::task::yield_now().await;
-                if !self.take_what_is_there(&mut news) {
-                    return;
-                }
-            } else {
+            // Whatever there is to do, sessions have their turn too.
+            tokio::task::yield_now().await;
+            if !self.core.has_work() && self.searches.is_empty() {
                 let due = tokio::time::Instant::from_std(self.clock.instant(next));
                 tokio::select! {
-                    count = self.events.recv_many(&mut news, BATCHES) => if count == 0 { return },
+                    delivery = self.events.recv() => match delivery {
+                        Some(delivery) => _ = self.handle(delivery),
+                        None => return,
+                    },
                     Some(request) = self.requests.recv() => self.answer(request),
                     () = tokio::time::sleep_until(due) => {}
                 }
             }
-            for event in news.drain(..) {
-                self.handle(event);
+            if !self.take_what_is_there() {
+                return;
             }
             self.answer_some();
             let now = self.clock.now();
@@ -166,11 +167,16 @@ impl<F: Fn(Command)> Task<F> {
         }
     }
 
-    /// Without waiting; `false`: there will be no more.
-    fn take_what_is_there(&mut self, news: &mut Vec<Event>) -> bool {
-        while news.len() < BATCHES {
+    /// Without waiting, and no more than a turn's worth; `false`: there will be no more.
+    fn take_what_is_there(&mut self) -> bool {
+        let start = self.clock.now();
+        for _ in 0..BATCHES {
             match self.events.try_recv() {
-                Ok(event) => news.push(event),
+                Ok(delivery) => {
+                    if self.handle(delivery).since(start) >= TURN {
+                        break;
+                    }
+                }
                 Err(mpsc::error::TryRecvError::Empty) => break,
                 Err(mpsc::error::TryRecvError::Disconnected) => return false,
             }
@@ -178,10 +184,13 @@ impl<F: Fn(Command)> Task<F> {
         true
     }
 
-    fn handle(&mut self, event: Event) {
+    /// Answers when it was done.
+    fn handle(&mut self, delivery: Delivery) -> Timestamp {
         let start = self.clock.now();
-        self.core.handle(event, start);
-        self.processing.observe(self.clock.now().since(start).as_secs_f64());
+        self.core.handle(delivery.event, start);
+        let end = self.clock.now();
+        self.processing.observe(end.since(start).as_secs_f64());
+        end
     }
 
     fn answer_some(&mut self) {

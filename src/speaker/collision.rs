@@ -27,6 +27,8 @@ pub(super) enum Stage {
     Confirming(Identity),
     /// `Established`; `graceful` if the peer sent the graceful restart capability.
     Established { who: Identity, graceful: bool },
+    /// It was `Established` until the peer closed it; what it said before is still being read.
+    HungUp(Identity),
 }
 
 /// What becomes of a connection when another one of the same peer sends a valid OPEN.
@@ -46,6 +48,7 @@ pub(super) enum Verdict {
 pub(super) fn judge(ours: Identity, older: (Direction, Stage), newer: (Direction, Identity)) -> Verdict {
     match older.1 {
         Stage::Silent => Verdict::Unrelated,
+        Stage::HungUp(_) => Verdict::OlderReplaced,
         Stage::Established { who, graceful: true } if who == newer.1 => Verdict::OlderReplaced,
         Stage::Established { .. } => Verdict::NewerLoses,
         Stage::Confirming(_) => {
@@ -64,7 +67,7 @@ pub(super) fn judge(ours: Identity, older: (Direction, Stage), newer: (Direction
 #[cfg(test)]
 mod tests {
     use super::Direction::{Accepted, Dialled};
-    use super::Stage::{Confirming, Established, Silent};
+    use super::Stage::{Confirming, Established, HungUp, Silent};
     use super::*;
 
     const fn who(asn: u32, last: u8) -> Identity {
@@ -85,6 +88,9 @@ mod tests {
             ((Accepted, established(lower, true)), (Accepted, higher), Verdict::NewerLoses),
             ((Accepted, established(lower, true)), (Accepted, who(65202, 1)), Verdict::NewerLoses),
             ((Accepted, established(lower, false)), (Accepted, lower), Verdict::NewerLoses),
+            // What the peer has closed is over, whoever comes now.
+            ((Accepted, HungUp(lower)), (Accepted, lower), Verdict::OlderReplaced),
+            ((Accepted, HungUp(lower)), (Accepted, higher), Verdict::OlderReplaced),
             // OpenConfirm: the connection of the higher identifier.
             ((Dialled, Confirming(lower)), (Accepted, lower), Verdict::NewerLoses),
             ((Dialled, Confirming(higher)), (Accepted, higher), Verdict::OlderLoses),

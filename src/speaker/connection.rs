@@ -14,12 +14,13 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::io::{AsyncWriteExt, Interest};
+use tokio::io::{AsyncWriteExt, Interest, Ready};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::time::{Instant, Sleep, sleep_until, timeout};
 
 use super::collision::Identity;
+use super::queue::Outlet;
 use super::refusal::Refusal;
 use super::registry::Entry;
 use super::shared::{Guard, Shared};
@@ -29,7 +30,7 @@ use crate::bgp::notification::Cease;
 use crate::bgp::session::{Ending, Heard, Session, State, Stop};
 use crate::time::Timestamp;
 
-/// Octets taken from a socket before other connections have their turn.
+/// Octets taken from a socket, in one read or several, before other connections have their turn.
 const READ: usize = 64 * 1024;
 /// The longest unfinished message (RFC 8654).
 const UNFINISHED: usize = 64 * 1024;
@@ -50,6 +51,7 @@ pub(super) struct Connection {
     /// Tells a shutdown that we are still here.
     _guard: Guard,
     entry: Entry,
+    outlet: Outlet,
     stream: TcpStream,
     local: IpAddr,
     session: Session,
@@ -63,6 +65,8 @@ pub(super) struct Connection {
     capabilities: Vec<String>,
     /// Nothing can be written any more.
     deaf: bool,
+    /// The peer closed while we did not read.
+    hung_up: bool,
     /// When the timer fires.
     armed: Option<Timestamp>,
 }
@@ -79,6 +83,7 @@ impl Connection {
         let session = Session::new(Arc::clone(&entry.terms.offer), shared.clock.now());
         Self {
             _guard: shared.guard(),
+            outlet: Outlet::new(shared.events.clone(), entry.share.clone()),
             shared,
             entry,
             stream,
@@ -89,6 +94,7 @@ impl Connection {
             announced: None,
             capabilities: Vec::new(),
             deaf: false,
+            hung_up: false,
             armed: None,
         }
     }
@@ -96,6 +102,7 @@ impl Connection {
     /// Runs the connection to its end. Whether it became a session.
     pub(super) async fn run(mut self) -> bool {
         let mut sleep = std::pin::pin!(sleep_until(Instant::now()));
+        let mut taken = 0_usize;
         while !self.is_over() {
             if !self.pending.is_empty() {
                 self.deliver(sleep.as_mut()).await;
@@ -105,8 +112,9 @@ impl Connection {
                 Wake::Orders => self.obey(),
                 Wake::Timer => self.tick(),
                 Wake::Socket { readable: true } => {
-                    let count = self.read(TcpStream::try_read);
-                    if count >= READ {
+                    taken = taken.saturating_add(self.read(TcpStream::try_read));
+                    if taken >= READ {
+                        taken = 0;
                         tokio::task::yield_now().await;
                     }
                 }
@@ -127,11 +135,12 @@ impl Connection {
         self.write();
         self.arm(sleep.as_mut());
         let blocked = !self.session.outgoing().is_empty();
-        let interest = match (reading, blocked) {
-            (true, true) => Some(Interest::READABLE | Interest::WRITABLE),
-            (true, false) => Some(Interest::READABLE),
-            (false, true) => Some(Interest::WRITABLE),
-            (false, false) => None,
+        // What is urgent nobody sends: of this interest, only the end of what the peer says is left.
+        let awaited =
+            if reading { Some(Interest::READABLE) } else { (!self.hung_up).then_some(Interest::PRIORITY) };
+        let interest = match (awaited, blocked.then_some(Interest::WRITABLE)) {
+            (Some(awaited), Some(writable)) => Some(awaited | writable),
+            (awaited, writable) => awaited.or(writable),
         };
         tokio::select! {
             // The timer before the socket: a peer that never pauses must not stop our KEEPALIVEs.
@@ -143,54 +152,67 @@ impl Connection {
             }
             ready = self.stream.ready(interest.unwrap_or(Interest::READABLE)), if interest.is_some() => {
                 // An error shows itself to whoever reads.
-                let readable = reading && ready.is_ok_and(|ready| ready.is_readable() || ready.is_error());
-                Wake::Socket { readable }
+                let ready = ready.unwrap_or(Ready::ERROR);
+                if !reading && ready.is_read_closed() {
+                    self.hang_up();
+                }
+                Wake::Socket { readable: reading && (ready.is_readable() || ready.is_error()) }
             }
         }
     }
 
     /// Hands over what the observer is to know. While it is busy, we do not read and the peer cannot be
     /// silent too long, but our KEEPALIVEs go on.
-    async fn deliver(&mut self, mut sleep: Pin<&mut Sleep>) {
-        let shared = Arc::clone(&self.shared);
+    async fn deliver(&mut self, sleep: Pin<&mut Sleep>) {
+        let outlet = self.outlet.clone();
         while let Some(event) = self.pending.pop_front() {
-            match shared.events.try_send(event) {
-                Ok(()) => {}
-                Err(TrySendError::Closed(_)) => self.pending.clear(),
-                Err(TrySendError::Full(event)) => {
-                    self.pending.push_front(event);
-                    break;
+            match outlet.try_reserve(&event) {
+                Ok(room) => room.send(event),
+                Err(TrySendError::Closed(())) => self.pending.clear(),
+                Err(TrySendError::Full(())) => {
+                    self.suspend(&outlet, event, sleep).await;
+                    return;
                 }
             }
         }
-        if self.pending.is_empty() {
-            return;
-        }
+    }
+
+    async fn suspend(&mut self, outlet: &Outlet, event: Event, mut sleep: Pin<&mut Sleep>) {
         self.session.suspend();
         self.entry.stats.count_suspended();
-        let mut reserve = std::pin::pin!(shared.events.reserve());
-        loop {
-            let wake = tokio::select! {
-                biased;
-                permit = reserve.as_mut() => {
-                    match (permit, self.pending.pop_front()) {
-                        (Ok(permit), Some(event)) => permit.send(event),
-                        _ => self.pending.clear(),
-                    }
-                    break;
+        let room = {
+            let mut reserve = std::pin::pin!(outlet.reserve(&event));
+            loop {
+                let wake = tokio::select! {
+                    biased;
+                    room = reserve.as_mut() => break Some(room),
+                    wake = self.wait(sleep.as_mut(), false) => wake,
+                };
+                match wake {
+                    Wake::Orders => self.obey(),
+                    Wake::Timer => self.tick(),
+                    Wake::Socket { .. } => {}
                 }
-                wake = self.wait(sleep.as_mut(), false) => wake,
-            };
-            match wake {
-                Wake::Orders => self.obey(),
-                Wake::Timer => self.tick(),
-                Wake::Socket { .. } => {}
+                if self.is_over() {
+                    break None;
+                }
             }
-            if self.is_over() {
-                return;
+        };
+        match room {
+            Some(Some(room)) => {
+                room.send(event);
+                self.session.resume(self.shared.clock.now());
             }
+            Some(None) => self.pending.clear(),
+            None => self.pending.push_front(event),
         }
-        self.session.resume(self.shared.clock.now());
+    }
+
+    /// The peer closed while we did not read: what it said before keeps its place in the queue, but its next
+    /// connection need not wait for that.
+    fn hang_up(&mut self) {
+        self.hung_up = true;
+        self.shared.registry().hang_up(&self.entry);
     }
 
     fn arm(&mut self, sleep: Pin<&mut Sleep>) {
@@ -354,10 +376,13 @@ impl Connection {
             // At once: the observer may keep us waiting.
             let _ = self.stream.shutdown().await;
         }
+        if matches!(*ending, Ending::Stopped(Stop::Replaced)) {
+            // The newer session says everything again: this must not wait beside it.
+            self.pending.retain(|event| !matches!(event, Event::Routes { .. }));
+        }
         for event in mem::take(&mut self.pending) {
-            if self.shared.events.send(event).await.is_err() {
-                break;
-            }
+            let Some(room) = self.outlet.reserve(&event).await else { break };
+            room.send(event);
         }
         // Who connects again and again to be refused must not pile up sockets here.
         let shared = Arc::clone(&self.shared);

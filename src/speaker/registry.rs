@@ -9,6 +9,7 @@ use tokio::sync::Notify;
 
 use super::collision::{Direction, Identity, Stage, Verdict, judge};
 use super::logs::Budget;
+use super::queue::Share;
 use super::refusal::Refusal;
 use super::stats::SessionState;
 use super::terms::{Table, Terms};
@@ -60,6 +61,7 @@ struct Counts {
 struct Peer {
     stats: Arc<PeerStats>,
     logs: Arc<Budget>,
+    share: Share,
     /// A valid OPEN came, once.
     heard: bool,
     /// A session was Established, and nobody asked to forget it.
@@ -128,6 +130,7 @@ pub(super) struct Entry {
     pub(super) orders: Arc<Orders>,
     pub(super) stats: Arc<PeerStats>,
     pub(super) logs: Arc<Budget>,
+    pub(super) share: Share,
 }
 
 impl Registry {
@@ -170,7 +173,7 @@ impl Registry {
             orders: Arc::clone(&orders),
         });
         entry.show();
-        let (stats, logs) = (Arc::clone(&entry.stats), Arc::clone(&entry.logs));
+        let (stats, logs, share) = (Arc::clone(&entry.stats), Arc::clone(&entry.logs), entry.share.clone());
         if refused {
             self.count(&peer.leaf, Refusal::PrefixLimit);
         }
@@ -178,7 +181,7 @@ impl Registry {
             self.leave_silence(&terms);
             self.count(&peer.leaf, Refusal::HalfOpenLimit);
         }
-        Ok(Entry { id, peer, terms, orders, stats, logs })
+        Ok(Entry { id, peer, terms, orders, stats, logs, share })
     }
 
     /// Judges a connection whose OPEN was valid. `Err`: what it must end with.
@@ -253,6 +256,15 @@ impl Registry {
         self.tidy(&entry.peer);
     }
 
+    /// The peer closed a connection of which not everything is read yet: its next one takes its place.
+    pub(super) fn hang_up(&mut self, entry: &Entry) {
+        if let Some(connection) = self.peers.get_mut(&entry.peer).and_then(|peer| peer.find(entry.id))
+            && let Stage::Established { who, .. } = connection.stage
+        {
+            connection.stage = Stage::HungUp(who);
+        }
+    }
+
     /// What the dialler of `peer` does; none: it stopped.
     pub(super) fn dialling(&mut self, peer: &PeerId, state: Option<SessionState>) {
         let entry = self.peers.entry(peer.clone()).or_default();
@@ -319,7 +331,9 @@ impl Registry {
             for connection in &mut peer.connections {
                 let asn = match connection.stage {
                     Stage::Silent => None,
-                    Stage::Confirming(who) | Stage::Established { who, .. } => Some(who.asn),
+                    Stage::Confirming(who) | Stage::Established { who, .. } | Stage::HungUp(who) => {
+                        Some(who.asn)
+                    }
                 };
                 match terms {
                     Some(new) if new.continues(&connection.terms, asn) => connection.terms = Arc::clone(new),
@@ -455,7 +469,7 @@ impl Peer {
         let furthest = self.connections.iter().map(|connection| match connection.stage {
             Stage::Silent => SessionState::OpenSent,
             Stage::Confirming(_) => SessionState::OpenConfirm,
-            Stage::Established { .. } => SessionState::Established,
+            Stage::Established { .. } | Stage::HungUp(_) => SessionState::Established,
         });
         let waiting = self.dialling.unwrap_or(SessionState::Active);
         self.stats.set_state(furthest.max().unwrap_or(waiting));

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{Semaphore, mpsc, watch};
 
-use super::Event;
+use super::Delivery;
 use super::registry::Registry;
 use crate::time::Clock;
 
@@ -14,7 +14,7 @@ const LINGERING: usize = 512;
 #[derive(Debug)]
 pub(super) struct Shared {
     pub(super) clock: Clock,
-    pub(super) events: mpsc::Sender<Event>,
+    pub(super) events: mpsc::Sender<Delivery>,
     registry: Mutex<Registry>,
     /// Places for connections that were refused and wait until their peers have read why.
     pub(super) lingering: Semaphore,
@@ -23,7 +23,7 @@ pub(super) struct Shared {
 }
 
 impl Shared {
-    pub(super) fn new(clock: Clock, events: mpsc::Sender<Event>) -> Self {
+    pub(super) fn new(clock: Clock, events: mpsc::Sender<Delivery>) -> Self {
         Self {
             clock,
             events,

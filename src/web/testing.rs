@@ -20,7 +20,7 @@ use crate::config::{self, Config, Machine};
 use crate::metrics::{Refusal, Reload};
 use crate::observer;
 use crate::speaker::stats::SessionState;
-use crate::speaker::{Established, Event, PeerId, PeerStats, SessionId};
+use crate::speaker::{Delivery, Established, Event, PeerId, PeerStats, SessionId};
 use crate::time::Clock;
 
 pub(crate) const TOKEN: &str = "correct-horse";
@@ -136,7 +136,7 @@ pub(crate) struct Server {
     pub(crate) control: mpsc::Receiver<Control>,
     pub(crate) status: watch::Sender<Status>,
     pub(crate) stop: watch::Sender<bool>,
-    pub(crate) events: Option<mpsc::Sender<Event>>,
+    pub(crate) events: Option<mpsc::Sender<Delivery>>,
     pub(crate) done: tokio::task::JoinHandle<()>,
     pub(crate) sessions: Arc<Notes>,
     _config: watch::Sender<Arc<Config>>,
@@ -192,9 +192,9 @@ impl Server {
         let (before, _) = self.held().await;
         let session = SessionId(before + 1);
         let address = address.parse().unwrap();
-        events.send(Event::Established(Box::new(established(session, address)))).await.unwrap();
+        events.send(Event::Established(Box::new(established(session, address))).into()).await.unwrap();
         let at = Clock::start().now();
-        events.send(Event::Routes { session, at, batch: batch(address, prefixes) }).await.unwrap();
+        events.send(Event::Routes { session, at, batch: batch(address, prefixes) }.into()).await.unwrap();
         while self.held().await.0 < before + prefixes.len() as u64 {
             tokio::task::yield_now().await;
         }

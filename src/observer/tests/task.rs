@@ -6,9 +6,10 @@ use tokio::sync::mpsc;
 
 use super::*;
 use crate::observer::{Command, Observer, spawn};
+use crate::speaker::Delivery;
 use crate::time::Clock;
 
-fn start(config: Config) -> (Observer, mpsc::Sender<Event>, mpsc::UnboundedReceiver<Command>, Clock) {
+fn start(config: Config) -> (Observer, mpsc::Sender<Delivery>, mpsc::UnboundedReceiver<Command>, Clock) {
     let clock = Clock::start();
     let (sender, events) = mpsc::channel(4);
     let (commands, received) = mpsc::unbounded_channel();
@@ -52,13 +53,13 @@ async fn answers_every_question_and_ends_with_its_senders() {
     let (observer, events, mut commands, clock) = start(config());
     assert_eq!(observer.snapshot().await.expect("an answer").summary.peers.known, 0);
     let (up, terms) = established(clock);
-    events.send(up).await.unwrap();
+    events.send(up.into()).await.unwrap();
     let prefixes: Vec<_> = (0..6_000).map(|n| format!("10.244.{}.{}/32", n / 250, n % 250)).collect();
     for some in prefixes.chunks(500) {
-        events.send(routes(clock, &terms, some)).await.unwrap();
+        events.send(routes(clock, &terms, some).into()).await.unwrap();
     }
     let rogue = ["0.0.0.0/0".to_owned()];
-    events.send(routes(clock, &terms, &rogue)).await.unwrap();
+    events.send(routes(clock, &terms, &rogue).into()).await.unwrap();
     tokio::time::sleep(Duration::from_millis(200)).await;
 
     let snapshot = observer.snapshot().await.expect("an answer");

@@ -62,8 +62,8 @@ async fn every_session_begins_once_and_ends_once() {
     let operator = speaker.clone();
     let reader = tokio::spawn(async move {
         let (mut open, mut closed) = (HashSet::new(), HashSet::new());
-        while let Some(event) = events.recv().await {
-            match event {
+        while let Some(delivery) = events.recv().await {
+            match delivery.event {
                 Event::Established(up) => {
                     assert!(open.insert(up.session));
                 }

@@ -15,7 +15,7 @@ use tokio::sync::mpsc;
 use crate::bgp::capability::{Capability, RestartFamily};
 use crate::bgp::{MessageType, Notification, Open, Outgoing, frame};
 use crate::config::Config;
-use crate::speaker::{Event, PeerId, Speaker};
+use crate::speaker::{Delivery, Event, PeerId, Speaker};
 use crate::time::Clock;
 
 /// Whatever takes longer than this does not come.
@@ -38,7 +38,7 @@ pub(super) async fn until(mut condition: impl FnMut() -> bool) {
 /// A running speaker and what it says.
 pub(super) struct Host {
     pub(super) speaker: Speaker,
-    pub(super) events: mpsc::Receiver<Event>,
+    pub(super) events: mpsc::Receiver<Delivery>,
 }
 
 impl Host {
@@ -57,7 +57,7 @@ impl Host {
     }
 
     pub(super) async fn event(&mut self) -> Event {
-        within(self.events.recv()).await.unwrap()
+        within(self.events.recv()).await.unwrap().event
     }
 
     /// How many connections leaf `a` turned away for `reason`.

@@ -3,6 +3,7 @@
 #![expect(clippy::disallowed_methods, reason = "a flood has a thread and a clock of its own")]
 
 use std::io::Write;
+use std::sync::Arc;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::task::JoinSet;
@@ -382,4 +383,72 @@ async fn a_peer_that_never_pauses_does_not_stop_our_keepalives() {
     for _ in 0..3 {
         within(from_us.read_exact(&mut [0; 19])).await.unwrap();
     }
+}
+
+#[tokio::test]
+async fn a_peer_that_never_pauses_leaves_room_for_others() {
+    let mut host = host().await;
+    let flooding = Client::establish("127.1.0.1", host.address(), open(65201, 1, false)).await;
+    let Event::Established(up) = host.event().await else { panic!() };
+    let mut to_us = flooding.stream;
+    let mut flood = JoinSet::new();
+    flood.spawn(async move {
+        to_us.write_all(&update().repeat(50_000)).await.unwrap();
+        to_us
+    });
+    until(|| up.stats.suspended() > 0).await;
+    let mut client = Client::establish("127.1.0.2", host.address(), open(65201, 2, false)).await;
+    client.write(&update()).await;
+
+    let mut before = 0;
+    let other = loop {
+        match host.event().await {
+            Event::Routes { session, .. } if session == up.session => before += 1,
+            Event::Established(other) => break other.session,
+            event => panic!("{event:?}"),
+        }
+    };
+    assert!((1..=4).contains(&before), "{before} reads of the flood were waiting");
+    let mut between = 0;
+    loop {
+        match host.event().await {
+            Event::Routes { session, .. } if session == other => break,
+            Event::Routes { .. } => between += 1,
+            event => panic!("{event:?}"),
+        }
+    }
+    assert!(between <= 8, "{between} reads of the flood came before");
+    flood.spawn(async move {
+        while host.events.recv().await.is_some() {}
+        client.stream
+    });
+    within(flood.join_next()).await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn who_closed_while_nobody_read_may_come_back_at_once() {
+    let config = config(vec![leaf("a", 65101)], vec![neighbors("a", "127.0.0.0/8", "65201")]);
+    let mut host = Host::with_room(config, 1).await;
+    let mut client = Client::establish("127.1.0.1", host.address(), open(65201, 1, false)).await;
+    client.write(&update()).await;
+    let stats = Arc::clone(&host.speaker.peers()[0].1);
+    until(|| stats.suspended() > 0).await;
+    drop(client);
+    // The observer takes nothing at all meanwhile.
+    let address = host.address();
+    let _client = within(async {
+        loop {
+            let mut client = Client::connect("127.1.0.1", address).await;
+            client.send(&Outgoing::Open(open(65201, 1, false))).await;
+            client.expect(MessageType::Open).await;
+            match client.next().await {
+                Some((MessageType::Keepalive, _)) => break client,
+                _ => tokio::task::yield_now().await,
+            }
+        }
+    })
+    .await;
+    assert!(matches!(host.event().await, Event::Established(_)));
+    let Event::Closed(closed) = host.event().await else { panic!() };
+    assert_eq!((closed.reason, closed.loss), (ResetReason::Collision, Loss::Final));
 }
