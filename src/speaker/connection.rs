@@ -438,9 +438,15 @@ impl Connection {
                 Some(Refusal::AsNotAllowed)
             }
             Ending::Failed { .. } => Some(Refusal::OpenError),
-            // Port probes end so; what we decided is counted there.
-            Ending::Lost(_) => return,
-            Ending::Stopped(_) | Ending::Notified(_) | Ending::HoldExpired | Ending::SendHoldExpired => None,
+            Ending::Lost(_) => {
+                // Port probes end so: nothing to tell.
+                self.shared.registry().count(leaf, Refusal::Lost);
+                return;
+            }
+            Ending::Notified(_) => Some(Refusal::Lost),
+            Ending::HoldExpired => Some(Refusal::OpenTimeout),
+            // What we decided was counted there.
+            Ending::Stopped(_) | Ending::SendHoldExpired => None,
         };
         let budget = self.shared.registry().count(leaf, refusal);
         if let Some(suppressed) = budget.take(now) {

@@ -187,10 +187,11 @@ async fn accept(shared: Arc<Shared>, socket: Arc<TcpListener>, leaf: Arc<str>) {
             Ok((stream, from)) => welcome(&shared, &leaf, stream, from),
             Err(error) if is_the_peers(&error) => {}
             Err(error) => {
-                let budget = shared.registry().count(&leaf, None);
+                let budget = shared.registry().count(&leaf, Refusal::Resources);
                 if let Some(suppressed) = budget.take(shared.clock.now()) {
                     tracing::error!(%leaf, suppressed, "cannot accept connections: {error}");
                 }
+                shared.registry().relieve();
                 tokio::time::sleep(EXHAUSTED).await;
             }
         }
@@ -244,9 +245,8 @@ fn report(shared: &Shared, leaf: &Arc<str>, from: SocketAddr, refusal: Refusal) 
     let budget = shared.registry().count(leaf, refusal);
     if let Some(suppressed) = budget.take(shared.clock.now()) {
         let reason = match refusal {
-            Refusal::NotInRange => "no neighbors entry of this leaf holds the address",
             Refusal::Ttl => "it comes from farther away than ttl_security_hops permits",
-            _ => "too many connections of its range have sent no OPEN",
+            _ => "no neighbors entry of this leaf holds the address",
         };
         tracing::warn!(%leaf, peer = %from.ip(), suppressed, "connection refused: {reason}");
     }

@@ -11,7 +11,7 @@ pub(super) enum Refusal {
     PeerLimit,
     /// The OPEN is malformed or unacceptable, or something else came instead.
     OpenError,
-    /// No OPEN came in time.
+    /// No OPEN, or no KEEPALIVE after it, came in time.
     OpenTimeout,
     /// Too many connections without an OPEN.
     HalfOpenLimit,
@@ -21,11 +21,15 @@ pub(super) enum Refusal {
     PrefixLimit,
     /// It comes from farther away than GTSM permits (RFC 5082).
     Ttl,
+    /// The peer went before it was a session: a port probe, mostly.
+    Lost,
+    /// The machine has no descriptor or no memory for it.
+    Resources,
 }
 
 impl Refusal {
     /// All, in the order of their counters.
-    pub(super) const ALL: [Self; 9] = [
+    pub(super) const ALL: [Self; 11] = [
         Self::NotInRange,
         Self::AsNotAllowed,
         Self::PeerLimit,
@@ -35,6 +39,8 @@ impl Refusal {
         Self::Collision,
         Self::PrefixLimit,
         Self::Ttl,
+        Self::Lost,
+        Self::Resources,
     ];
 
     /// The label's value.
@@ -49,6 +55,8 @@ impl Refusal {
             Self::Collision => "collision",
             Self::PrefixLimit => "prefix_limit",
             Self::Ttl => "ttl",
+            Self::Lost => "lost",
+            Self::Resources => "resources",
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Every connection of every peer, and what each may do: admission, collisions, orders. No IO.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -22,6 +22,8 @@ use crate::time::Timestamp;
 
 /// Connections of one address that may be silent at once.
 const SILENT: usize = 4;
+/// Silent connections that go when the machine has no resources for another.
+const RELIEF: usize = 64;
 /// Peers of a leaf whose budgets for the log outlive them.
 const DEPARTED: usize = 1024;
 
@@ -43,8 +45,8 @@ pub(super) struct Registry {
 struct Occupancy {
     /// Peers that were Established, or are about to be.
     peers: usize,
-    /// Connections without an OPEN.
-    silent: usize,
+    /// Connections without an OPEN: the oldest first.
+    silent: BTreeMap<u64, PeerId>,
 }
 
 #[derive(Debug, Default)]
@@ -144,13 +146,10 @@ impl Registry {
         let Some(terms) = self.table.lookup(&peer.leaf, peer.address).map(Arc::clone) else {
             return Err(Refusal::NotInRange);
         };
-        let occupancy = self.ranges.entry(place(&terms)).or_default();
-        if occupancy.silent >= terms.neighbors.max_peers.saturating_mul(SILENT) {
-            return Err(Refusal::HalfOpenLimit);
-        }
-        occupancy.silent = occupancy.silent.saturating_add(1);
+        self.make_room(&terms);
         self.last_connection = self.last_connection.saturating_add(1);
         let id = self.last_connection;
+        self.ranges.entry(place(&terms)).or_default().silent.insert(id, peer.clone());
         let entry = self.peers.entry(peer.clone()).or_insert_with(|| {
             let counts = self.leaves.get_mut(&peer.leaf);
             let logs = counts.and_then(|counts| counts.budgets.remove(&peer.address));
@@ -177,8 +176,8 @@ impl Registry {
         if refused {
             self.count(&peer.leaf, Refusal::PrefixLimit);
         }
-        if let Some(terms) = evicted {
-            self.leave_silence(&terms);
+        if let Some((oldest, terms)) = evicted {
+            self.leave_silence(oldest, &terms);
             self.count(&peer.leaf, Refusal::HalfOpenLimit);
         }
         Ok(Entry { id, peer, terms, orders, stats, logs, share })
@@ -225,7 +224,7 @@ impl Registry {
             connection.stage = Stage::Confirming(who);
         }
         peer.show();
-        self.leave_silence(&terms);
+        self.leave_silence(entry.id, &terms);
         Ok(())
     }
 
@@ -250,7 +249,7 @@ impl Registry {
         if let Some(left) = place.map(|place| peer.connections.remove(place)) {
             peer.known &= !forget;
             if left.stage == Stage::Silent {
-                self.leave_silence(&left.terms);
+                self.leave_silence(left.id, &left.terms);
             }
         }
         self.tidy(&entry.peer);
@@ -354,7 +353,7 @@ impl Registry {
             }
             for silent in peer.connections.iter().filter(|connection| connection.stage == Stage::Silent) {
                 let occupancy = self.ranges.entry(place(&silent.terms)).or_default();
-                occupancy.silent = occupancy.silent.saturating_add(1);
+                occupancy.silent.insert(silent.id, id.clone());
             }
         }
         for (id, peer) in self.peers.extract_if(|_, peer| !peer.is_wanted()) {
@@ -401,10 +400,44 @@ impl Registry {
         &self.table
     }
 
-    fn leave_silence(&mut self, terms: &Terms) {
+    fn leave_silence(&mut self, id: u64, terms: &Terms) {
         if let Some(occupancy) = self.ranges.get_mut(&place(terms)) {
-            occupancy.silent = occupancy.silent.saturating_sub(1);
+            occupancy.silent.remove(&id);
         }
+    }
+
+    /// Makes room for a silent connection in a range that has too many: a node says its OPEN at once, so
+    /// the oldest is nobody's loss.
+    fn make_room(&mut self, terms: &Terms) {
+        let most = terms.neighbors.max_peers.saturating_mul(SILENT);
+        let Some(occupancy) = self.ranges.get(&place(terms)).filter(|range| range.silent.len() >= most)
+        else {
+            return;
+        };
+        if let Some((id, peer)) = occupancy.silent.first_key_value().map(|(id, peer)| (*id, peer.clone())) {
+            self.dismiss(id, &peer);
+        }
+    }
+
+    /// The machine has no resources for another connection: the oldest silent ones of all leaves go.
+    pub(super) fn relieve(&mut self) {
+        let mut oldest: Vec<_> =
+            self.ranges.values().flat_map(|range| range.silent.iter().take(RELIEF)).collect();
+        oldest.sort_unstable();
+        let oldest: Vec<_> = oldest.into_iter().take(RELIEF).map(|(id, peer)| (*id, peer.clone())).collect();
+        for (id, peer) in oldest {
+            self.dismiss(id, &peer);
+        }
+    }
+
+    /// Ends a silent connection that others need the room of.
+    fn dismiss(&mut self, id: u64, of: &PeerId) {
+        let Some(peer) = self.peers.get_mut(of) else { return };
+        let Some(terms) = peer.find(id).map(|connection| Arc::clone(&connection.terms)) else { return };
+        peer.expel(id, out_of_room());
+        self.leave_silence(id, &terms);
+        self.tidy(of);
+        self.count(&of.leaf, Refusal::HalfOpenLimit);
     }
 
     /// Drops what nobody needs any more of a peer that changed.
@@ -443,14 +476,14 @@ impl Peer {
     }
 
     /// Makes room for a silent connection: the oldest goes, so that none delays the peer's next one.
-    fn evict(&mut self) -> Option<Arc<Terms>> {
+    fn evict(&mut self) -> Option<(u64, Arc<Terms>)> {
         let mut silent = self.connections.iter().filter(|connection| connection.stage == Stage::Silent);
         let (oldest, terms) = silent.next().map(|oldest| (oldest.id, Arc::clone(&oldest.terms)))?;
         if silent.count() < SILENT - 1 {
             return None;
         }
-        self.expel(oldest, Stop::Cease(Cease::OutOfResources, String::new()));
-        Some(terms)
+        self.expel(oldest, out_of_room());
+        Some((oldest, terms))
     }
 
     fn expel(&mut self, id: u64, stop: Stop) {
@@ -478,6 +511,10 @@ impl Peer {
 
 fn place(terms: &Terms) -> (Arc<str>, IpNet) {
     (Arc::clone(&terms.leaf), terms.neighbors.range)
+}
+
+fn out_of_room() -> Stop {
+    Stop::Cease(Cease::OutOfResources, String::new())
 }
 
 /// For a connection that was expelled while it was on its way.

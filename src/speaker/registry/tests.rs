@@ -33,7 +33,7 @@ fn establish(registry: &mut Registry, last: u8) -> Entry {
 }
 
 fn silent(registry: &Registry) -> usize {
-    registry.ranges.values().map(|occupancy| occupancy.silent).sum()
+    registry.ranges.values().map(|occupancy| occupancy.silent.len()).sum()
 }
 
 #[test]
@@ -73,8 +73,24 @@ fn a_range_bounds_its_peers_and_its_silent_connections() {
         enter(&mut registry, last);
     }
     assert_eq!(silent(&registry), 2 * SILENT);
-    let refused = registry.enter(peer(99), Direction::Accepted, NOW).map(|entry| entry.id);
-    assert_eq!(refused, Err(Refusal::HalfOpenLimit));
+}
+
+#[test]
+fn the_oldest_silent_connection_of_a_full_range_makes_room() {
+    let mut registry = registry(2);
+    let silent_ones: Vec<_> = (10..18).map(|last| enter(&mut registry, last)).collect();
+    let newest = enter(&mut registry, 99);
+    assert_eq!(silent(&registry), 2 * SILENT);
+    let stopped = |entry: &Entry| entry.orders.take().0;
+    assert_eq!(stopped(&silent_ones[0]), Some(out_of_room()));
+    assert!(silent_ones[1..].iter().all(|entry| stopped(entry).is_none()));
+    registry.open(&newest, who(99)).unwrap();
+    assert!(registry.open(&silent_ones[0], who(10)).is_err(), "it was expelled");
+    registry.relieve();
+    assert_eq!(silent(&registry), 0);
+    let (.., refused) =
+        registry.refusals().into_iter().find(|(_, name, _)| *name == "half_open_limit").unwrap();
+    assert_eq!(refused, 8);
 }
 
 #[test]
@@ -212,5 +228,5 @@ fn stir(steps: Vec<(u8, u8, usize)>) {
         registry.forget(&peer(last));
     }
     assert!(registry.peers.is_empty());
-    assert!(registry.ranges.values().all(|range| range.peers == 0 && range.silent == 0));
+    assert!(registry.ranges.values().all(|range| range.peers == 0 && range.silent.is_empty()));
 }

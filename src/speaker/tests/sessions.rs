@@ -452,3 +452,18 @@ async fn who_closed_while_nobody_read_may_come_back_at_once() {
     let Event::Closed(closed) = host.event().await else { panic!() };
     assert_eq!((closed.reason, closed.loss), (ResetReason::Collision, Loss::Final));
 }
+
+#[tokio::test]
+async fn connections_that_go_before_they_are_sessions_are_counted() {
+    let host = host().await;
+    drop(Client::connect("127.1.0.1", host.address()).await);
+    until(|| host.refused("lost") == 1).await;
+    let mut client = Client::connect("127.1.0.1", host.address()).await;
+    client.send(&Outgoing::Open(open(65201, 1, false))).await;
+    client.send(&Outgoing::Notification(Notification::new(6, 2))).await;
+    until(|| host.refused("lost") == 2).await;
+    let mut client = Client::connect("127.1.0.1", host.address()).await;
+    client.send(&Outgoing::Open(open(65201, 1, false))).await;
+    assert_eq!(client.dismissal().await, Some((4, 0)), "no KEEPALIVE came");
+    until(|| host.refused("open_timeout") == 1).await;
+}
