@@ -247,6 +247,19 @@ impl Rib {
         })
     }
 
+    /// By how many octets the attributes of the peer's paths are larger than those of usual routes: each
+    /// path counts, though equal sets are stored once.
+    pub fn luggage(&self, peer: PeerIndex) -> u64 {
+        let of = |luggage: Option<u64>| luggage.unwrap_or_default();
+        of(self.ipv4.peer(peer.0).map(Peer::luggage))
+            .saturating_add(of(self.ipv6.peer(peer.0).map(Peer::luggage)))
+    }
+
+    /// What one more path with these attributes would add to it.
+    pub fn luggage_of(&self, id: AttributesId) -> u64 {
+        self.attributes.luggage(id)
+    }
+
     /// How many of them are of the old generation.
     pub fn old_count(&self, peer: PeerIndex, family: Family) -> u64 {
         u64::from(match family {
@@ -284,6 +297,15 @@ impl Rib {
         let (ipv4, ipv6) = match prefix {
             IpNet::V4(prefix) => (Some(self.ipv4.exact(&self.judgements, v4(prefix))), None),
             IpNet::V6(prefix) => (None, Some(self.ipv6.exact(&self.judgements, v6(prefix)))),
+        };
+        either(ipv4, ipv6)
+    }
+
+    /// Those of them that other peers announced; what this one did is not even looked at.
+    pub fn elsewhere(&self, prefix: IpNet, peer: PeerIndex) -> impl Iterator<Item = Path> {
+        let (ipv4, ipv6) = match prefix {
+            IpNet::V4(prefix) => (Some(self.ipv4.elsewhere(&self.judgements, v4(prefix), peer.0)), None),
+            IpNet::V6(prefix) => (None, Some(self.ipv6.elsewhere(&self.judgements, v6(prefix), peer.0))),
         };
         either(ipv4, ipv6)
     }

@@ -57,7 +57,7 @@ impl Core {
     /// A path of this prefix came: is there one from another node?
     pub(super) fn compare(&mut self, at: PeerIndex, prefix: IpNet) {
         let Some(peer) = self.peers.get(at) else { return };
-        let mut others = self.rib.exact(prefix).filter(|path| path.peer != at);
+        let mut others = self.rib.elsewhere(prefix, at);
         let scope = &peer.place.scope;
         let differs = |path: &Path| {
             self.peers

@@ -15,6 +15,10 @@ use crate::rib::{AttributesId, Change, Key, Path, PeerIndex};
 use crate::speaker::SessionId;
 use crate::time::Timestamp;
 
+/// Octets by which the attributes of all routes of a peer may be larger than usual. Who sends long messages
+/// could else have us keep 64 KiB with each route.
+const LUGGAGE: u64 = 8 * 1024 * 1024;
+
 /// What became of the judgement on one path: `None` before it came and after it went.
 #[derive(Clone, Copy)]
 pub(super) struct Step {
@@ -60,6 +64,9 @@ impl Core {
     /// Every announcement, kept or not, replaces the former route of its key.
     fn learn(&mut self, key: Key, attributes: AttributesId, judgement: Judgement, now: Timestamp) {
         let Some(peer) = self.peers.get(key.peer) else { return };
+        if self.is_too_heavy(key, attributes) {
+            return self.leave_out(key, now);
+        }
         let full = peer.holds_above_limit() && !self.is_admitted(peer, key);
         let judgement = if full { judgement.over_limit() } else { judgement };
         match judgement.reasons().first() {
@@ -83,14 +90,28 @@ impl Core {
         if former.is_some_and(replaces) {
             return self.put(key, attributes, judgement, now);
         }
-        if former.is_some() {
-            self.take_out(key, now);
-        }
+        self.leave_out(key, now);
+    }
+
+    /// Counts a route that is not kept, which replaces what there was all the same.
+    fn leave_out(&mut self, key: Key, now: Timestamp) {
+        let family = Family::of(&key.prefix);
+        self.take_out(key, now);
         if let Some(peer) = self.peers.get_mut(key.peer) {
             *peer.tally.not_kept.of_mut(family) += 1;
             *peer.tally.announced.of_mut(family) += 1;
         }
         self.touch(key.peer);
+    }
+
+    /// Whether a route has larger attributes than usual, and the peer has too many of that kind.
+    fn is_too_heavy(&self, key: Key, attributes: AttributesId) -> bool {
+        let more = self.rib.luggage_of(attributes);
+        more > 0 && {
+            let former = self.rib.get(key.peer, key.prefix, key.path_id);
+            let less = former.map_or(0, |path| self.rib.luggage_of(path.attributes));
+            self.rib.luggage(key.peer) + more > LUGGAGE + less
+        }
     }
 
     fn put(&mut self, key: Key, attributes: AttributesId, judgement: Judgement, now: Timestamp) {

@@ -11,6 +11,9 @@ use super::ALLOCATION;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct AttributesId(pub(super) u32);
 
+/// Octets of attributes that any route may have: many times what a node's routes do.
+const USUAL: usize = 256;
+
 /// The interned sets, counted by those who hold them.
 #[derive(Debug, Default)]
 pub(super) struct Store {
@@ -73,6 +76,12 @@ impl Store {
     /// The octets of a set; none of one that nobody holds.
     pub(super) fn get(&self, id: AttributesId) -> &[u8] {
         lookup(&self.sets, id.0).map(|set| &*set.octets).unwrap_or_default()
+    }
+
+    /// By how many octets a set is larger than usual.
+    #[inline]
+    pub(super) fn luggage(&self, id: AttributesId) -> u64 {
+        u64::try_from(self.get(id).len().saturating_sub(USUAL)).unwrap_or(u64::MAX)
     }
 
     /// How many sets are held.

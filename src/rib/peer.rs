@@ -90,11 +90,21 @@ pub(super) struct Peer<A> {
     old: u32,
     /// All old records stand before this one.
     sweep: u32,
+    /// By how many octets the attributes of its paths are larger than usual, all together.
+    luggage: u64,
 }
 
 impl<A> Default for Peer<A> {
     fn default() -> Self {
-        Self { records: Vec::new(), path_ids: Vec::new(), generation: 0, span: 0, old: 0, sweep: 0 }
+        Self {
+            records: Vec::new(),
+            path_ids: Vec::new(),
+            generation: 0,
+            span: 0,
+            old: 0,
+            sweep: 0,
+            luggage: 0,
+        }
     }
 }
 
@@ -153,6 +163,14 @@ impl<A: Address> Peer<A> {
     }
 
     /// Takes a record out; the last one moves to its place.
+    pub(super) const fn luggage(&self) -> u64 {
+        self.luggage
+    }
+
+    pub(super) const fn pack(&mut self, more: u64, less: u64) {
+        self.luggage = self.luggage.saturating_add(more).saturating_sub(less);
+    }
+
     pub(super) fn swap_remove(&mut self, at: u32) {
         let Some(record) = self.record(at) else { return };
         if self.is_old(record) {

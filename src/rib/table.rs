@@ -58,6 +58,7 @@ impl<A: Address> Table<A> {
         if let Some(peer) = self.peers.get_mut(place(peer)) {
             let attributes = said.attributes;
             peer.push(Record::new((address, length), attributes, judgement, said.now), path_id);
+            peer.pack(store.luggage(attributes), 0);
         }
         self.paths = self.paths.saturating_add(1);
         Change::New
@@ -79,9 +80,10 @@ impl<A: Address> Table<A> {
         if let Some(record) = peer.record_mut(at.at) {
             record.set_judgement(judgements.number(said.judgement));
             if before.attributes != said.attributes {
+                record.set_attributes(said.attributes, said.now);
+                peer.pack(store.luggage(said.attributes), store.luggage(before.attributes));
                 store.hold(said.attributes);
                 store.release(before.attributes);
-                record.set_attributes(said.attributes, said.now);
             }
         }
         Change::Replaced(before)
@@ -154,6 +156,7 @@ impl<A: Address> Table<A> {
         }
         if let Some(peer) = self.peers.get_mut(place(at.peer)) {
             peer.swap_remove(at.at);
+            peer.pack(0, store.luggage(record.attributes()));
         }
         store.release(record.attributes());
         self.paths = self.paths.saturating_sub(1);
@@ -259,6 +262,19 @@ impl<A: Address> Table<A> {
     ) -> impl Iterator<Item = Path> + use<'a, A> {
         let refs = self.index.get(address, length).map(|entry| entry.refs(&self.lists)).unwrap_or_default();
         refs.iter().filter_map(move |&at| self.path(judgements, at))
+    }
+
+    pub(super) fn elsewhere<'a>(
+        &'a self,
+        judgements: &'a Judgements,
+        (address, length): (A, u8),
+        peer: u32,
+    ) -> impl Iterator<Item = Path> + use<'a, A> {
+        let refs = self.index.get(address, length).map(|entry| entry.refs(&self.lists)).unwrap_or_default();
+        let first = refs.partition_point(|at| at.peer < peer);
+        let last = refs.partition_point(|at| at.peer <= peer);
+        let others = refs.get(..first).into_iter().chain(refs.get(last..)).flatten();
+        others.filter_map(move |&at| self.path(judgements, at))
     }
 
     pub(super) fn longest(&self, (address, length): (A, u8)) -> Option<IpNet> {

@@ -39,7 +39,7 @@ fn judgement(number: usize) -> Judgement {
 }
 
 fn octets(attributes: u8) -> Vec<u8> {
-    vec![attributes; usize::from(attributes) * 5]
+    vec![attributes; usize::from(attributes) * 80]
 }
 
 fn at(seconds: usize) -> Timestamp {
@@ -235,6 +235,12 @@ impl Model {
             assert_eq!(rib.counters(family), expected);
             for prefix in prefixes {
                 let exact: Vec<_> = rib.exact(prefix).map(|path| key(&(prefix, path))).collect();
+                for peer in (0..4).map(PeerIndex) {
+                    let others: Vec<_> = exact.iter().copied().filter(|key| key.peer != peer).collect();
+                    let elsewhere: Vec<_> =
+                        rib.elsewhere(prefix, peer).map(|path| key(&(prefix, path))).collect();
+                    assert_eq!(elsewhere, others);
+                }
                 let keys: Vec<_> = mine().filter(|key| key.prefix == prefix).copied().collect();
                 assert_eq!(exact, keys);
             }
@@ -242,6 +248,10 @@ impl Model {
                 assert_eq!(rib.count(peer, family), self.of(peer, family).count() as u64);
                 let old = self.of(peer, family).filter(|(_, route)| route.old).count();
                 assert_eq!(rib.old_count(peer, family), old as u64);
+                let luggage =
+                    |(_, route): (_, &Route)| octets(route.attributes).len().saturating_sub(256) as u64;
+                let both = Family::ALL.into_iter().flat_map(|family| self.of(peer, family));
+                assert_eq!(rib.luggage(peer), both.map(luggage).sum::<u64>());
                 let walk: BTreeSet<_> =
                     rib.paths_of(peer, family, None).map(|(_, prefix, path)| key(&(prefix, path))).collect();
                 assert_eq!(walk, self.of(peer, family).map(|(key, _)| *key).collect());

@@ -243,3 +243,34 @@ fn a_resetting_limit_ends_the_session_and_refuses_the_peer_for_longer_each_time(
     assert_eq!(findings, NONE, "ten quiet minutes have passed since the last");
     assert!(world.is_resolved("prefix_limit"));
 }
+
+#[test]
+fn large_attributes_are_kept_up_to_a_budget() {
+    let mut world = World::new();
+    let node = world.healthy_node();
+    let large = |n: u8| Builder::new(&[NODE_AS], ip(NODE)).raw(0xd0, 99, &[n; 3_000]);
+    let many: Vec<String> = (0..4_000).map(|n| format!("10.244.{}.{}/32", n / 250, n % 250)).collect();
+    for prefix in &many {
+        world.announce_as(&node, &large(0), &[prefix]);
+    }
+    world.settle();
+    let routes = world.peer(&node).view().routes.clone();
+    let kept = routes.accepted;
+    assert!((2_900..3_100).contains(&kept), "{kept} of 2,775 octets above the usual, in 8 MiB");
+    let asked = world.commands.iter().any(|command| matches!(command, Command::Refresh { .. }));
+    assert!(asked, "there may be room by now");
+    // As large as before: it fits. Larger: it goes. A usual route always fits.
+    world.announce_as(&node, &large(1), &[&many[0]]);
+    world.announce(&node, &["10.244.100.0/26"]);
+    world.settle();
+    assert_eq!(world.peer(&node).view().routes.accepted, kept + 1);
+    world.announce_as(&node, &Builder::new(&[NODE_AS], ip(NODE)).raw(0xd0, 99, &[2; 30_000]), &[&many[0]]);
+    world.settle();
+    assert_eq!(world.peer(&node).view().routes.accepted, kept);
+    // Room that is given back is used again.
+    world.withdraw_all(&node, &many);
+    world.announce_as(&node, &large(3), &["10.244.101.0/26"]);
+    world.settle();
+    assert!(world.routes_of(&node).contains(&"10.244.101.0/26 accepted".to_owned()));
+    world.check();
+}
