@@ -17,7 +17,8 @@ use crate::speaker::{Cease, ListenError, Speaker};
 use crate::time::Clock;
 use crate::web::{App, BindError, Control, Status, Web};
 
-/// How many events may wait for the observer before sessions stand still; each holds one read of a socket.
+/// How many events may wait for the observer before sessions stand still; each holds one read of a socket,
+/// and of each peer only a few may be among them.
 const EVENTS: usize = 1_024;
 
 /// A thirdleaf that runs.

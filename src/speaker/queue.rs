@@ -10,8 +10,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError};
 
 use super::Event;
 
-/// Reads of one peer that may wait for the observer at once, over all its sessions.
-const SHARE: usize = 4;
+/// Reads of one peer that the observer has or that wait for it, over all sessions of the peer: one is read
+/// while another is worked on.
+const SHARE: usize = 2;
 
 /// An event on its way; its place is free again when this is dropped.
 #[derive(Debug)]
