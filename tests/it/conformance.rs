@@ -11,13 +11,13 @@ use std::io::Write;
 use std::net::Ipv4Addr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
 use crate::peer::{Heard, Peer};
-use crate::run::{Daemon, Place};
+use crate::run::{Daemon, Place, QUIET};
 use crate::wire::{KEEPALIVE, Open, four_octet_as, multiprotocol};
 
 /// The leaf's AS, and that of every client which does not choose another.
@@ -155,6 +155,7 @@ type Outcome = Result<String, String>;
 /// Runs all cases of a group, prints their table, and fails if one of them did.
 pub(crate) fn run(group: &str, bench: &Bench, cases: Vec<Case>) {
     let cases = cases.into_boxed_slice();
+    let _quiet = QUIET.read().unwrap_or_else(PoisonError::into_inner);
     let next = AtomicUsize::new(0);
     let outcomes: Mutex<Vec<Option<Outcome>>> = Mutex::new(vec![None; cases.len()]);
     let witness = Witness::start(bench);
@@ -187,7 +188,7 @@ fn take<'a>(next: &AtomicUsize, cases: &'a [Case]) -> Option<(usize, &'a Case)> 
     cases.get(at).map(|case| (at, case))
 }
 
-fn message(panic: &(dyn std::any::Any + Send)) -> String {
+pub(crate) fn message(panic: &(dyn std::any::Any + Send)) -> String {
     let text = panic.downcast_ref::<String>().map(String::as_str);
     text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("panicked").to_owned()
 }

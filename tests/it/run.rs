@@ -4,10 +4,14 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
+use std::sync::{Arc, RwLock};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
+
+/// Held for reading by tests that keep time against the daemon, for writing by those that keep the machine busy.
+pub(crate) static QUIET: RwLock<()> = RwLock::new(());
 
 /// The program under test.
 pub(crate) fn thirdleaf(arguments: &[&str]) -> Output {
@@ -108,22 +112,33 @@ impl Drop for Place {
 pub(crate) struct Daemon {
     child: Child,
     server: String,
+    /// Lines that it logged.
+    logged: Arc<AtomicUsize>,
 }
 
 impl Daemon {
     pub(crate) fn start(place: &Place, config: &Path) -> Self {
         // Named as people name it, from the folder that it stands in.
         let (folder, file) = (config.parent().unwrap(), config.file_name().unwrap());
-        let mut child = command(&["run", "-c", file.to_str().unwrap()])
-            .current_dir(folder)
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
+        let mut command = command(&["run", "-c", file.to_str().unwrap()]);
+        command.current_dir(folder);
+        Self::spawn(place, command)
+    }
+
+    /// The same by a command of the test's own.
+    pub(crate) fn spawn(place: &Place, mut command: Command) -> Self {
+        let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
         // Its log must be read, or it would stand still on a full pipe.
         let log = BufReader::new(child.stderr.take().unwrap());
-        std::thread::spawn(move || log.lines().map_while(Result::ok).for_each(|line| println!("{line}")));
-        let daemon = Self { child, server: place.server() };
+        let logged = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&logged);
+        std::thread::spawn(move || {
+            for line in log.lines().map_while(Result::ok) {
+                count.fetch_add(1, Ordering::Relaxed);
+                println!("{line}");
+            }
+        });
+        let daemon = Self { child, server: place.server(), logged };
         eventually("it is ready", || daemon.ask(&["summary"]).status.success().then_some(()));
         daemon
     }
@@ -159,6 +174,15 @@ impl Daemon {
         let (head, body) = answer.split_once("\r\n\r\n").unwrap();
         assert!(head.starts_with("HTTP/1.1 200 "), "{path}: {head}");
         body.to_owned()
+    }
+
+    /// How many lines it has logged.
+    pub(crate) fn logged(&self) -> usize {
+        self.logged.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
     }
 
     pub(crate) fn signal(&self, signal: &str) {
