@@ -433,7 +433,7 @@ impl Connection {
     fn refused(&self, ending: &Ending, now: Timestamp) {
         let leaf = &self.entry.peer.leaf;
         let refusal = match ending {
-            Ending::OpenTimeout => Some(Refusal::OpenTimeout),
+            Ending::OpenTimeout | Ending::HoldExpired => Some(Refusal::OpenTimeout),
             Ending::Failed { notification, .. } if (notification.code, notification.subcode) == (2, 2) => {
                 Some(Refusal::AsNotAllowed)
             }
@@ -444,7 +444,6 @@ impl Connection {
                 return;
             }
             Ending::Notified(_) => Some(Refusal::Lost),
-            Ending::HoldExpired => Some(Refusal::OpenTimeout),
             // What we decided was counted there.
             Ending::Stopped(_) | Ending::SendHoldExpired => None,
         };

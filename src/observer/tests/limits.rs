@@ -264,7 +264,11 @@ fn large_attributes_are_kept_up_to_a_budget() {
     world.announce(&node, &["10.244.100.0/26"]);
     world.settle();
     assert_eq!(world.peer(&node).view().routes.accepted, kept + 1);
-    world.announce_as(&node, &Builder::new(&[NODE_AS], ip(NODE)).raw(0xd0, 99, &[2; 30_000]), &[&many[0]]);
+    world.announce_as(
+        &node,
+        &Builder::new(&[NODE_AS], ip(NODE)).raw(0xd0, 99, &vec![2; 30_000]),
+        &[&many[0]],
+    );
     world.settle();
     assert_eq!(world.peer(&node).view().routes.accepted, kept);
     // Room that is given back is used again.
