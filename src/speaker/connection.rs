@@ -31,14 +31,14 @@ use crate::bgp::session::{Ending, Heard, Session, State, Stop};
 use crate::time::Timestamp;
 
 /// Octets taken from a socket, in one read or several, before other connections have their turn.
-const READ: usize = 64 * 1024;
+const READ: usize = 16 * 1024;
 /// The longest unfinished message (RFC 8654).
 const UNFINISHED: usize = 64 * 1024;
 /// What a connection may keep while nothing is unfinished.
 const KEPT: usize = 4096;
 /// Reads before silence is believed: what the peer sent in time is among the first, if anything is, and a
 /// flood of what is no sign of life must not keep us.
-const LAST_READS: usize = 8;
+const LAST_READS: usize = 32;
 /// How long a connection that has ended waits for the peer to read why.
 const LINGER: Duration = Duration::from_secs(1);
 

@@ -185,7 +185,7 @@ async fn accept(shared: Arc<Shared>, socket: Arc<TcpListener>, leaf: Arc<str>) {
     loop {
         match socket.accept().await {
             Ok((stream, from)) => welcome(&shared, &leaf, stream, from),
-            Err(error) if is_the_peers(&error) => {}
+            Err(error) if is_the_peers(&error) => _ = shared.registry().count(&leaf, Refusal::Lost),
             Err(error) => {
                 let budget = shared.registry().count(&leaf, Refusal::Resources);
                 if let Some(suppressed) = budget.take(shared.clock.now()) {
@@ -227,7 +227,11 @@ async fn prepare(shared: Arc<Shared>, entry: Entry, stream: TcpStream, from: Soc
             report(&shared, &entry.peer.leaf, from, Refusal::Ttl);
         }
         // Gone before it began.
-        Err(_) => shared.registry().leave(&entry, false),
+        Err(_) => {
+            let mut registry = shared.registry();
+            registry.leave(&entry, false);
+            registry.count(&entry.peer.leaf, Refusal::Lost);
+        }
     }
 }
 
