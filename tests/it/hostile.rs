@@ -171,15 +171,15 @@ fn run(title: &str, scene: &Scene, attacks: &[Attack]) {
             }
         };
         let (name, label) = attack.counted;
-        table.push_str(&format!(
+        table.extend([format!(
             "  {mark} {:>8} ms {:>+5} MiB {lines:>3} lines  {} {{{label}}} +{count}\n       {}: {told}\n",
             gap.as_millis(),
             growth / 1024,
             name.trim_start_matches("thirdleaf_"),
             attack.what,
-        ));
+        )]);
     }
-    table.push_str(&format!("  {} of {} attacks hurt nobody\n", attacks.len() - failed, attacks.len()));
+    table.extend([format!("  {} of {} attacks hurt nobody\n", attacks.len() - failed, attacks.len())]);
     // Not print!: the table is to be seen in a run that passes, too.
     std::io::stdout().lock().write_all(table.as_bytes()).unwrap();
     assert_eq!(failed, 0, "{failed} attacks hurt");

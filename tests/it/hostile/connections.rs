@@ -84,7 +84,7 @@ pub(super) fn slow_octets(scene: &Scene) -> String {
         (Duration::from_millis(2900)..Duration::from_millis(4500)).contains(&in_update.0),
         "{in_update:?}"
     );
-    assert!((Duration::from_secs(9)..Duration::from_secs(13)).contains(&in_open.0), "{in_open:?}");
+    assert!((Duration::from_secs(8)..Duration::from_secs(13)).contains(&in_open.0), "{in_open:?}");
     format!("ended after {:.1?} in OPEN, {:.1?} in UPDATE", in_open.0, in_update.0)
 }
 
@@ -156,7 +156,8 @@ fn weather(scene: &Scene, attack: impl Fn(u32) + Sync) -> String {
         (threads.into_iter().map(|thread| thread.join().unwrap()).sum::<u32>(), took)
     });
     assert!(times > 100, "{times} times is no storm");
-    assert!(took < Duration::from_secs(2), "a node needed {took:?}");
+    // What must not happen is a wait for somebody's timer: those of silent connections are 10 s.
+    assert!(took < Duration::from_secs(5), "a node needed {took:?}");
     format!("{times} times in {STORM:?}, a node's slowest handshake meanwhile {took:.1?}")
 }
 

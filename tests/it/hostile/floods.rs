@@ -120,10 +120,10 @@ fn flood(scene: &Scene, hosts: &[u8], time: Duration, octets: &[u8]) -> String {
         (flooding.into_iter().map(|thread| thread.join().unwrap()).sum::<usize>(), seen)
     });
     assert!(seen.visible < VISIBLE, "a route was seen after {:?}", seen.visible);
-    let rate = sent as f64 / time.as_secs_f64() / 1e6;
+    let rate = sent / usize::try_from(time.as_millis()).unwrap();
     let (visible, answer) = (seen.visible, seen.answer);
     format!(
-        "{rate:.1} MB/s; a healthy peer's route is seen within {visible:.1?}, the API answers within {answer:.1?}"
+        "{rate} kB/s; a healthy peer's route is seen within {visible:.1?}, the API answers within {answer:.1?}"
     )
 }
 
