@@ -19,6 +19,7 @@ mod events;
 pub mod findings;
 mod hosts;
 mod learn;
+mod offline;
 mod peers;
 mod query;
 mod racks;
@@ -34,6 +35,7 @@ pub mod view;
 mod work;
 
 pub use events::EventLog;
+pub use offline::Offline;
 pub use query::{BadCursor, Cursor, Match, RouteQuery, StateFilter};
 pub use snapshot::{PeerSnapshot, Processing, RibSnapshot, Snapshot};
 pub use task::{Command, Observer, Settings, spawn};

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use foldhash::fast::RandomState;
-use hashbrown::{HashMap, HashSet};
+use hashbrown::HashSet;
 use ipnet::IpNet;
 
 use super::core::Core;
@@ -23,7 +23,7 @@ impl Core {
     /// Takes over the nodes that several leaves hear; what was known of them goes on.
     pub(super) fn replace_twins(&mut self, twins: Vec<Twin>, now: Timestamp) {
         let differing = self.twins.drain(..).filter(|old| old.differs_since.is_some());
-        let mut former: HashMap<_, _, RandomState> = differing.map(|old| (cause(&old), old)).collect();
+        let mut former: BTreeMap<_, _> = differing.map(|old| (cause(&old), old)).collect();
         self.twins = twins;
         self.dirty_twins.clear();
         for (place, twin) in self.twins.iter_mut().enumerate() {

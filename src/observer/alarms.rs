@@ -8,7 +8,7 @@ use super::Command;
 use super::Settings;
 use super::core::Core;
 use super::findings::{Key as Cause, Proof};
-use super::peers::{Owed, Peer, answers, own_addresses};
+use super::peers::{FamilyState, Owed, Peer, answers, own_addresses};
 use crate::bgp::{Families, Family};
 use crate::policy::{Expected, Reason};
 use crate::rib::PeerIndex;
@@ -231,6 +231,15 @@ impl Peer {
             || self.has_just_settled(now)
     }
 
+    /// When [`wants_a_look`](Self::wants_a_look) may begin to hold if nothing more is heard: past or to come.
+    pub(super) fn looks(&self, settings: &Settings) -> impl Iterator<Item = Timestamp> {
+        let missed = self.session.is_none().then(|| self.known_since.after(settings.peer_grace));
+        let again = (!self.not_kept_families().is_empty())
+            .then(|| self.refreshed.map(|refreshed| refreshed.after(REFRESH_EVERY)));
+        let refreshes = self.families.iter().filter_map(FamilyState::refresh_ends);
+        [missed, self.settles(), again.flatten()].into_iter().flatten().chain(refreshes)
+    }
+
     fn is_missed(&self, now: Timestamp, settings: &Settings) -> bool {
         let seen = || self.last.is_some() || self.known_since.after(settings.peer_grace) <= now;
         self.session.is_none() && seen()
@@ -238,9 +247,12 @@ impl Peer {
 
     /// Whether the time that it had for End-of-RIB ran out just now.
     fn has_just_settled(&self, now: Timestamp) -> bool {
-        let Some(session) = &self.session else { return false };
-        let settles = session.since.after(self.max_stale_time());
-        settles <= now && now.since(settles) < Duration::from_secs(3)
+        let just = |settles| settles <= now && now.since(settles) < Duration::from_secs(3);
+        self.settles().is_some_and(just)
+    }
+
+    fn settles(&self) -> Option<Timestamp> {
+        self.session.as_ref().map(|session| session.since.after(self.max_stale_time()))
     }
 
     fn error_count(&self) -> u64 {

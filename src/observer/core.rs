@@ -113,11 +113,36 @@ impl Core {
         self.next_tick()
     }
 
-    fn next_tick(&self) -> Timestamp {
+    /// When to call [`tick`](Self::tick) again at the latest.
+    pub(super) fn next_tick(&self) -> Timestamp {
+        let house = self.kept_house.after(HOUSEKEEPING);
+        self.next_due().map_or(house, |due| due.min(house))
+    }
+
+    /// When the next tick is that changes anything, if nothing more is heard: many in between need not be.
+    pub(super) fn next_change(&self) -> Option<Timestamp> {
+        let grace = self.started.after(self.settings.route_grace);
+        let looks = self.peers.iter().flat_map(|(_, peer)| peer.looks(&self.settings));
+        let forgets = self.peers.iter().filter_map(|(_, peer)| self.forgets(peer));
+        let to_come = looks.chain(forgets).chain([grace]).filter(|due| *due > self.kept_house);
+        to_come.map(|due| self.house_kept_before(due).after(HOUSEKEEPING)).chain(self.next_due()).min()
+    }
+
+    /// Goes without the ticks that change nothing before the next one at `next`.
+    pub(super) fn leap(&mut self, next: Timestamp) {
+        self.kept_house = self.house_kept_before(next);
+    }
+
+    fn house_kept_before(&self, time: Timestamp) -> Timestamp {
+        let before = time.since(self.kept_house).saturating_sub(Duration::from_micros(1));
+        // Whole turns of `HOUSEKEEPING`, which is a second.
+        self.kept_house.after(Duration::from_secs(before.as_secs()))
+    }
+
+    fn next_due(&self) -> Option<Timestamp> {
         let flush = self.is_dirty().then(|| self.flushed.after(GATHER));
         let stale = self.stale_until.first().map(|(due, _)| *due);
-        let times = [Some(self.kept_house.after(HOUSEKEEPING)), flush, stale, self.findings.next()];
-        times.into_iter().flatten().min().unwrap_or_default()
+        [flush, stale, self.findings.next()].into_iter().flatten().min()
     }
 
     /// What the speaker should do.
@@ -149,7 +174,8 @@ impl Core {
         }
     }
 
-    fn is_dirty(&self) -> bool {
+    /// Whether there are findings to be looked at.
+    pub(super) fn is_dirty(&self) -> bool {
         !self.dirty_peers.is_empty()
             || !self.dirty_twins.is_empty()
             || self.hosts_dirty
@@ -212,8 +238,13 @@ impl Core {
 
     /// The range of a peer may be gone if its session came up while that was removed.
     fn is_to_be_forgotten(&self, peer: &Peer, now: Timestamp) -> bool {
-        let down_since = peer.since.unwrap_or(peer.known_since);
-        let long_ago = || down_since.after(self.config.findings.forget_after) <= now;
-        peer.session.is_none() && peer.pin.is_none() && (long_ago() || self.map.neighbors(&peer.id).is_none())
+        let Some(due) = self.forgets(peer) else { return false };
+        due <= now || self.map.neighbors(&peer.id).is_none()
+    }
+
+    /// When a peer that is down and not pinned has been so for too long.
+    fn forgets(&self, peer: &Peer) -> Option<Timestamp> {
+        let down = peer.session.is_none() && peer.pin.is_none();
+        down.then(|| peer.since.unwrap_or(peer.known_since).after(self.config.findings.forget_after))
     }
 }

@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 
 use foldhash::fast::RandomState;
-use hashbrown::{HashMap, HashSet};
+use hashbrown::HashMap;
 use ipnet::IpNet;
 
 use super::core::Core;
@@ -27,7 +27,7 @@ type Place = (Scope, IpNet);
 #[derive(Default)]
 pub(super) struct Duplicates {
     found: HashMap<Place, Class, RandomState>,
-    dirty: HashSet<Place, RandomState>,
+    dirty: BTreeSet<Place>,
     all_dirty: bool,
 }
 
@@ -76,9 +76,8 @@ impl Core {
         if std::mem::take(&mut self.duplicates.all_dirty) {
             self.duplicates.dirty.extend(self.duplicates.found.keys().cloned());
         }
-        let some: Vec<_> = self.duplicates.dirty.iter().take(SLICE).cloned().collect();
-        for place in some {
-            self.duplicates.dirty.remove(&place);
+        for _ in 0..SLICE {
+            let Some(place) = self.duplicates.dirty.pop_first() else { break };
             self.compare_prefix(place, now);
         }
     }

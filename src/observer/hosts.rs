@@ -5,6 +5,7 @@
 //! peers of one rack with equal AS and BGP identifier, provided that no leaf of it has two of one family
 //! of addresses among them, for then two hosts share an identifier by mistake.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -94,7 +95,7 @@ fn name(peers: &Peers, sets: &mut Sets) -> Vec<(PeerIndex, PeerIndex, Option<Arc
 }
 
 fn twins(peers: &Peers, of: &[(PeerIndex, PeerIndex, Option<Arc<str>>)]) -> Vec<Twin> {
-    let mut nodes: HashMap<(PeerIndex, &str), Twin, RandomState> = HashMap::default();
+    let mut nodes: BTreeMap<(PeerIndex, &str), Twin> = BTreeMap::new();
     for (at, host, name) in of {
         let (Some(peer), Some(name)) = (peers.get(*at), name) else { continue };
         let twin = nodes.entry((*host, &*peer.place.rack)).or_insert_with(|| Twin {

@@ -1,6 +1,6 @@
 //! The known peers: who they are, what their sessions are doing, what they announced in numbers.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -124,9 +124,14 @@ impl FamilyState {
         self.old == Old::Stale
     }
 
+    /// When a refresh that is under way must end.
+    pub(super) const fn refresh_ends(&self) -> Option<Timestamp> {
+        if let Old::Refreshing(until) = self.old { Some(until) } else { None }
+    }
+
     /// Whether a refresh should have ended.
     pub(super) fn is_refresh_over(&self, now: Timestamp) -> bool {
-        matches!(self.old, Old::Refreshing(until) if until <= now)
+        self.refresh_ends().is_some_and(|until| until <= now)
     }
 }
 
@@ -398,7 +403,7 @@ impl Peers {
 
 /// What the configuration says of who may be where.
 pub(super) struct Map {
-    leaves: HashMap<Arc<str>, Leaf, RandomState>,
+    leaves: BTreeMap<Arc<str>, Leaf>,
     neighbors: HashMap<Arc<str>, Vec<Arc<Neighbors>>, RandomState>,
     nodes: Vec<Arc<Node>>,
     /// Pins by each of their addresses.

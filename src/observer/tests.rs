@@ -5,6 +5,7 @@ mod hosts;
 mod learn;
 mod limits;
 mod model;
+mod offline;
 mod query;
 mod reload;
 mod restart;
@@ -174,6 +175,8 @@ struct World {
     sessions: u64,
     commands: Vec<super::Command>,
     events: Vec<view::Event>,
+    /// All that sessions said, and when.
+    heard: Vec<(Event, Timestamp)>,
 }
 
 /// One session of a simulated node.
@@ -198,7 +201,7 @@ impl World {
 
     fn patient(config: Config, settings: Settings) -> Self {
         let core = Core::new(Arc::new(config.clone()), settings, START);
-        Self { core, config, now: START, sessions: 0, commands: vec![], events: vec![] }
+        Self { core, config, now: START, sessions: 0, commands: vec![], events: vec![], heard: vec![] }
     }
 
     /// Lets time pass, as the loop does.
@@ -272,7 +275,7 @@ impl World {
             neighbors: Arc::new(entry.expect("a range that lets it in").clone()),
             stats: Arc::clone(&node.stats),
         };
-        self.core.handle(Event::Established(Box::new(established)), self.now);
+        self.hear(Event::Established(Box::new(established)));
     }
 
     /// Its own routes, as a node announces them.
@@ -316,7 +319,11 @@ impl World {
     }
 
     fn batch(&mut self, node: &Session, batch: Batch) {
-        let event = Event::Routes { session: node.id, at: self.now, batch };
+        self.hear(Event::Routes { session: node.id, at: self.now, batch });
+    }
+
+    fn hear(&mut self, event: Event) {
+        self.heard.push((event.clone(), self.now));
         self.core.handle(event, self.now);
     }
 
@@ -331,7 +338,7 @@ impl World {
             if loss == Loss::Graceful { ResetReason::Tcp } else { ResetReason::NotificationReceived };
         let detail = "the test ended it".to_owned();
         let closed = Closed { session: node.id, at: self.now, reason, detail, loss };
-        self.core.handle(Event::Closed(closed), self.now);
+        self.hear(Event::Closed(closed));
     }
 
     fn snapshot(&self) -> Snapshot {
@@ -397,13 +404,18 @@ impl World {
     }
 
     fn page_all(&self) -> Vec<view::Route> {
-        let mut routes = vec![];
-        let mut query = RouteQuery { limit: 7, ..RouteQuery::default() };
-        loop {
-            let page = self.page(query.clone());
-            routes.extend(page.items);
-            let Some(cursor) = page.next_cursor else { return routes };
-            query.cursor = Some(cursor.parse().unwrap());
-        }
+        all_pages(7, |query| self.page(query))
+    }
+}
+
+/// All routes, page by page.
+fn all_pages(limit: usize, page: impl Fn(RouteQuery) -> view::Page<view::Route>) -> Vec<view::Route> {
+    let mut routes = vec![];
+    let mut query = RouteQuery { limit, ..RouteQuery::default() };
+    loop {
+        let page = page(query.clone());
+        routes.extend(page.items);
+        let Some(cursor) = page.next_cursor else { return routes };
+        query.cursor = Some(cursor.parse().unwrap());
     }
 }

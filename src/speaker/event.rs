@@ -36,7 +36,7 @@ pub struct SessionId(pub u64);
 /// Sessions of one peer may overlap by moments: when a second connection replaces the first, the
 /// second's [`Established`] can arrive before the first's [`Closed`]. A new session of a peer ends the
 /// older one gracefully, and whatever arrives later from the older one is void.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum Event {
     /// A session reached Established; our End-of-RIB is already on the wire.
     Established(Box<Established>),
@@ -54,7 +54,7 @@ pub enum Event {
 }
 
 /// A session reached Established.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Established {
     /// This session.
     pub session: SessionId,

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 
-use super::*;
+use super::{offline, *};
 use crate::observer::core::Core;
 use crate::observer::peers::{Tally, answers};
 
@@ -389,6 +389,18 @@ proptest! {
         play.world.check();
         play.routes_match();
         play.findings_match();
+    }
+
+    #[test]
+    fn without_its_task_the_core_comes_to_the_same(story in prop::collection::vec(happening(), 1..60)) {
+        let roomy = Limits { prefixes: 10_000, warn_at: 0.8, action: LimitAction::Warn, rejected_kept: 1_000 };
+        let mut play = Play::new(&roomy);
+        let config = play.world.config.clone();
+        for happening in story.iter().filter(|happening| !matches!(happening, Happening::Reload(_))) {
+            play.happens(happening);
+        }
+        play.world.pass(SECOND * 3);
+        offline::same(config, &play.world);
     }
 
     #[test]

@@ -1,0 +1,73 @@
+//! The core under the time of files: as under the loop's, but long silences are gone over in leaps.
+
+use super::*;
+use crate::observer::Offline;
+
+const DAY: Duration = Duration::from_hours(24);
+
+/// What the world heard, told again to a core without a task, comes to the same.
+#[track_caller]
+pub(super) fn same(config: Config, world: &World) {
+    let mut offline = tell_again(config, world);
+    let (told, live) = (offline.snapshot(world.now), world.snapshot());
+    assert_eq!(told.summary, live.summary);
+    assert_eq!(told.findings, live.findings);
+    assert_eq!(all_pages(7, |query| offline.routes(query)), world.page_all());
+}
+
+fn tell_again(config: Config, world: &World) -> Offline {
+    let mut offline = Offline::new(Arc::new(config), world.core.settings, START);
+    for (event, at) in &world.heard {
+        offline.handle(event.clone(), *at);
+    }
+    offline
+}
+
+#[test]
+fn what_falls_due_in_a_long_silence_does_so_at_its_time() {
+    let mut config = config();
+    config.nodes.push(pin("never-seen", &["192.168.1.9"]));
+    let mut world = World::patient(config.clone(), Settings::default());
+    let node = world.node();
+    world.announce(&node, &["10.244.1.0/26", "172.16.0.0/24"]);
+    world.pass(MINUTE * 10);
+    assert_eq!(world.finding("missing_service_cidr").opened, Some(START.after(MINUTE * 7)));
+    same(config.clone(), &world);
+    world.close(&node, Loss::Graceful);
+    world.pass(DAY);
+    assert!(world.is_resolved("stale_routes"));
+    same(config.clone(), &world);
+    world.pass(DAY * 7);
+    assert_eq!(world.found(), ["peer_down open"], "the one that was seen is forgotten");
+    same(config, &world);
+}
+
+#[test]
+fn a_thousand_years_of_silence_pass_at_once() {
+    let mut config = config();
+    config.neighbors.iter_mut().for_each(|entry| entry.limits.rejected_kept = 0);
+    let mut world = World::with(config.clone());
+    let node = world.up_with("leaf1", NODE, Negotiated { route_refresh: false, ..terms(NODE_AS, NODE) });
+    world.announce(&node, &["172.16.0.0/24", "172.16.1.0/24"]);
+    let mut offline = tell_again(config, &world);
+    let end = START.after(DAY * 365_000);
+    offline.finish(end);
+    let snapshot = offline.snapshot(end);
+    assert_eq!(snapshot.summary.routes.rejected_not_kept, 1);
+    assert_eq!(snapshot.summary.findings.by_kind["rogue_route"], 1);
+}
+
+#[test]
+fn the_end_waits_for_what_is_begun() {
+    let mut world = World::with(config());
+    let node = world.node();
+    let many: Vec<_> = (0..5_000).map(|n| format!("10.244.{}.{}/32", n / 250, n % 250)).collect();
+    world.announce(&node, &many.iter().map(String::as_str).collect::<Vec<_>>());
+    world.announce(&node, &["0.0.0.0/0"]);
+    world.close(&node, Loss::Final);
+    let mut offline = tell_again(config(), &world);
+    offline.finish(START);
+    let snapshot = offline.snapshot(START);
+    assert_eq!(snapshot.rib.paths, [0, 0], "all are swept");
+    assert_eq!(snapshot.summary.findings.pending, 1, "the peer is down, and nothing else is wrong");
+}
