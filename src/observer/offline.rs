@@ -47,7 +47,6 @@ impl Offline {
     pub fn handle(&mut self, event: Event, now: Timestamp) {
         self.advance(now);
         self.core.handle(event, self.now);
-        self.core.work(self.now);
         (self.next, self.restless_until) = (self.now, self.now.after(RESTLESS));
         self.forget_what_is_told();
     }

@@ -28,7 +28,11 @@ fn what_falls_due_in_a_long_silence_does_so_at_its_time() {
     let mut config = config();
     config.nodes.push(pin("never-seen", &["192.168.1.9"]));
     let mut world = World::patient(config.clone(), Settings::default());
-    let node = world.node();
+    let node = world.up_with(
+        "leaf1",
+        NODE,
+        Negotiated { graceful_restart: Some(restart(300)), ..terms(NODE_AS, NODE) },
+    );
     world.announce(&node, &["10.244.1.0/26", "172.16.0.0/24"]);
     world.pass(MINUTE * 10);
     assert_eq!(world.finding("missing_service_cidr").opened, Some(START.after(MINUTE * 7)));
@@ -38,7 +42,7 @@ fn what_falls_due_in_a_long_silence_does_so_at_its_time() {
     assert!(world.is_resolved("stale_routes"));
     same(config.clone(), &world);
     world.pass(DAY * 7);
-    assert_eq!(world.found(), ["peer_down open"], "the one that was seen is forgotten");
+    assert_eq!(world.found(), ["peer_down open"; 3], "the pinned one on each leaf");
     same(config, &world);
 }
 
