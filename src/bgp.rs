@@ -34,7 +34,7 @@ pub mod update;
 mod ending;
 mod offer;
 mod timers;
-mod wire;
+pub(crate) mod wire;
 
 #[cfg(test)]
 mod tests;

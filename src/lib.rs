@@ -17,12 +17,13 @@
 //! | [`rib`] | Adj-RIB-In of every peer: interned attributes, a prefix index, judgements of a few bytes |
 //! | [`policy`] | what a prefix is for, and why a route is rejected |
 //! | [`speaker`] | the IO of BGP: listeners, socket options, a task a connection, collision detection |
+//! | [`mrt`] | files that routing daemons write of sessions and tables |
 //! | [`bgp`] | the protocol, sans-IO: messages, the session state machine, error handling |
 //! | [`config`] | the file: model, defaults, validation that points at the place, what a reload changes |
 //! | [`time`] | the one clock |
 //!
-//! `config`, `bgp`, `policy`, `rib` and the observer's core are pure: no socket, no task, no clock; time is
-//! an argument. `clippy.toml` forbids the rest by name, and the rooms that do IO say so at their head.
+//! `config`, `bgp`, `mrt`, `policy`, `rib` and the observer's core are pure: no socket, no task, no clock; time
+//! is an argument. `clippy.toml` forbids the rest by name, and the rooms that do IO say so at their head.
 //!
 //! # The way of a route
 //!
@@ -34,7 +35,8 @@
 //!
 //! # What the types hold
 //!
-//! - An UPDATE cannot be read without the [`bgp::Negotiated`] that only an Established session has.
+//! - An UPDATE cannot be read without the [`bgp::Negotiated`] that only an Established session has, or the
+//!   record of one.
 //! - [`bgp::outgoing::Outgoing`] has no variant that could carry a route.
 //! - [`policy::Accepted`] can be made by [`policy`] alone.
 //!
@@ -43,10 +45,10 @@
 //! 2385 (TCP-MD5), 2918 and 7313 (route refresh), 4271 (BGP-4), 4360, 1997 and 8092 (communities), 4456
 //! (attributes of reflectors, discarded), 4486, 8203 and 9003 (Cease), 4724 and 8538 (graceful restart, as
 //! helper), 4760 (multiprotocol), 5065 (confederation segments, refused), 5082 (GTSM), 5492 and 9072
-//! (capabilities), 6286 (identifiers), 6608 (state machine errors), 6793 (4-octet AS), 7606 and 7607 (error
-//! handling), 7911 (additional paths, received), 8212 (nothing is accepted without a policy), 8654 (extended
-//! messages), 9234 (roles, shown), 9494 (long-lived graceful restart, shown), 9687 (send hold timer), 9774
-//! (AS sets, rejected).
+//! (capabilities), 6286 (identifiers), 6396 and 8050 (MRT), 6608 (state machine errors), 6793 (4-octet AS),
+//! 7606 and 7607 (error handling), 7911 (additional paths, received), 8212 (nothing is accepted without a
+//! policy), 8654 (extended messages), 9234 (roles, shown), 9494 (long-lived graceful restart, shown), 9687
+//! (send hold timer), 9774 (AS sets, rejected).
 
 pub mod bgp;
 pub mod cli;
@@ -54,6 +56,7 @@ pub mod config;
 pub mod daemon;
 pub mod lab;
 pub mod metrics;
+pub mod mrt;
 pub mod observer;
 pub mod policy;
 pub mod rib;

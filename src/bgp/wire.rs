@@ -5,38 +5,38 @@ use nom::bytes::complete::take as take_octets;
 use nom::number::complete::{be_u8, be_u16, be_u32};
 
 /// The rest of the input, and what was read.
-pub(super) type Parsed<'a, T> = nom::IResult<&'a [u8], T, ()>;
+pub(crate) type Parsed<'a, T> = nom::IResult<&'a [u8], T, ()>;
 
 #[inline]
-pub(super) fn u8(input: &[u8]) -> Parsed<'_, u8> {
+pub(crate) fn u8(input: &[u8]) -> Parsed<'_, u8> {
     be_u8(input)
 }
 
 #[inline]
-pub(super) fn u16(input: &[u8]) -> Parsed<'_, u16> {
+pub(crate) fn u16(input: &[u8]) -> Parsed<'_, u16> {
     be_u16(input)
 }
 
 #[inline]
-pub(super) fn u32(input: &[u8]) -> Parsed<'_, u32> {
+pub(crate) fn u32(input: &[u8]) -> Parsed<'_, u32> {
     be_u32(input)
 }
 
 #[inline]
-pub(super) fn take(input: &[u8], count: usize) -> Parsed<'_, &[u8]> {
+pub(crate) fn take(input: &[u8], count: usize) -> Parsed<'_, &[u8]> {
     take_octets(count)(input)
 }
 
 /// As many octets as the octet before them says.
 #[inline]
-pub(super) fn counted_by_u8(input: &[u8]) -> Parsed<'_, &[u8]> {
+pub(crate) fn counted_by_u8(input: &[u8]) -> Parsed<'_, &[u8]> {
     let (input, count) = u8(input)?;
     take(input, usize::from(count))
 }
 
 /// As many octets as the two octets before them say.
 #[inline]
-pub(super) fn counted_by_u16(input: &[u8]) -> Parsed<'_, &[u8]> {
+pub(crate) fn counted_by_u16(input: &[u8]) -> Parsed<'_, &[u8]> {
     let (input, count) = u16(input)?;
     take(input, usize::from(count))
 }

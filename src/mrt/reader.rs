@@ -1,0 +1,151 @@
+//! Framing: where a record ends, and what kind it is.
+
+use std::io::{self, BufReader, Read};
+
+use super::record::{Body, Kind, Record};
+use super::table::Peer;
+use super::{Error, Problem, message, table};
+use crate::time::Timestamp;
+
+/// Octets of the header that all records have (RFC 6396, 2).
+const HEADER: usize = 12;
+/// The longest body that is believed. A prefix with a thousand peers takes some hundred kilobytes.
+const MAX: u32 = 16 << 20;
+/// Octets asked for at a time.
+const READ: usize = 128 << 10;
+/// What the buffer keeps from one record to the next.
+const KEPT: usize = 256 << 10;
+
+/// Reads records one after the other.
+#[derive(Debug)]
+pub struct Reader<R> {
+    input: BufReader<R>,
+    buffer: Vec<u8>,
+    /// The latest index of peers; none before the first.
+    peers: Option<Vec<Peer>>,
+    /// Where the next record starts.
+    offset: u64,
+    ended: bool,
+}
+
+impl<R: Read> Reader<R> {
+    /// A reader of what `input` gives, unpacked already.
+    pub fn new(input: R) -> Self {
+        let input = BufReader::with_capacity(READ, input);
+        Self { input, buffer: Vec::new(), peers: None, offset: 0, ended: false }
+    }
+
+    /// The next record; none at the end.
+    ///
+    /// # Errors
+    /// What is wrong with it. Unless the error [is final](Error::is_final), the next call goes on behind it;
+    /// if it is, there is nothing more.
+    #[expect(clippy::should_implement_trait, reason = "a record borrows the reader's buffer")]
+    pub fn next(&mut self) -> Result<Option<Record<'_>>, Error> {
+        let offset = self.offset;
+        match self.frame() {
+            Ok(Some(header)) => {
+                let error = |problem| Error { offset, problem };
+                header.read(&self.buffer, &mut self.peers, offset).map(Some).map_err(error)
+            }
+            Ok(None) => {
+                self.ended = true;
+                Ok(None)
+            }
+            Err(problem) => {
+                self.ended = true;
+                Err(Error { offset, problem })
+            }
+        }
+    }
+
+    #[cfg(test)]
+    pub(super) fn buffer_capacity(&self) -> usize {
+        self.buffer.capacity()
+    }
+
+    /// Fills the buffer with the body of the next record.
+    fn frame(&mut self) -> Result<Option<Header>, Problem> {
+        if self.ended {
+            return Ok(None);
+        }
+        let have = self.fill(HEADER).map_err(Problem::Read)?;
+        if have == 0 {
+            return Ok(None);
+        }
+        let Some(header) = self.buffer.first_chunk() else {
+            return Err(Problem::Torn { want: HEADER, have });
+        };
+        let header = Header::parse(header);
+        let want = match usize::try_from(header.length) {
+            Ok(want) if header.length <= MAX => want,
+            _ => return Err(Problem::TooLong(header.length)),
+        };
+        let have = self.fill(want).map_err(Problem::Read)?;
+        if have < want {
+            return Err(Problem::Torn {
+                want: want.saturating_add(HEADER),
+                have: have.saturating_add(HEADER),
+            });
+        }
+        let length = u64::from(header.length).saturating_add(HEADER as u64);
+        self.offset = self.offset.saturating_add(length);
+        Ok(Some(header))
+    }
+
+    /// Reads `count` octets, fewer at the end; how many.
+    fn fill(&mut self, count: usize) -> io::Result<usize> {
+        self.buffer.clear();
+        if count < KEPT {
+            self.buffer.shrink_to(KEPT);
+        }
+        self.input.by_ref().take(count as u64).read_to_end(&mut self.buffer)
+    }
+}
+
+/// The header that all records have.
+struct Header {
+    seconds: u32,
+    kind: Kind,
+    length: u32,
+}
+
+impl Header {
+    const fn parse(octets: &[u8; HEADER]) -> Self {
+        let [s0, s1, s2, s3, t0, t1, u0, u1, l0, l1, l2, l3] = *octets;
+        let kind = Kind { code: u16::from_be_bytes([t0, t1]), subtype: u16::from_be_bytes([u0, u1]) };
+        Self {
+            seconds: u32::from_be_bytes([s0, s1, s2, s3]),
+            kind,
+            length: u32::from_be_bytes([l0, l1, l2, l3]),
+        }
+    }
+
+    fn read<'a>(
+        &self,
+        octets: &'a [u8],
+        peers: &'a mut Option<Vec<Peer>>,
+        offset: u64,
+    ) -> Result<Record<'a>, Problem> {
+        let mut micros = 0;
+        let body = match self.kind.code {
+            12 => table::old(self.kind, octets)?,
+            13 if self.kind.subtype == 1 => {
+                // An index that cannot be read must not leave its table to the one before.
+                *peers = None;
+                Body::Peers(peers.insert(table::peers(octets)?))
+            }
+            13 => table::rib(self.kind, octets, peers.as_deref())?,
+            16 => message::read(self.kind, octets)?,
+            // RFC 6396, 3: microseconds come first, and are part of the length.
+            17 => {
+                let (rest, low) = crate::bgp::wire::u32(octets).map_err(|_| Problem::Short("time"))?;
+                micros = low;
+                message::read(self.kind, rest)?
+            }
+            _ => Body::Skipped(self.kind),
+        };
+        let at = u64::from(self.seconds).saturating_mul(1_000_000).saturating_add(micros.into());
+        Ok(Record { offset, at: Timestamp::from_micros(at), body })
+    }
+}
