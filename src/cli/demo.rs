@@ -15,7 +15,7 @@ use crate::observer::Settings;
 
 /// Six nodes settle sooner than a fabric.
 const PATIENCE: Settings =
-    Settings { route_grace: Duration::from_secs(5), peer_grace: Duration::from_secs(20) };
+    Settings { route_grace: Duration::from_secs(5), peer_grace: Duration::from_secs(20), strangers: false };
 
 #[derive(Debug, Args)]
 pub(super) struct Demo {

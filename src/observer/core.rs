@@ -239,7 +239,8 @@ impl Core {
     /// The range of a peer may be gone if its session came up while that was removed.
     fn is_to_be_forgotten(&self, peer: &Peer, now: Timestamp) -> bool {
         let Some(due) = self.forgets(peer) else { return false };
-        due <= now || self.map.neighbors(&peer.id).is_none()
+        let has_range = || self.settings.strangers || self.map.neighbors(&peer.id).is_some();
+        due <= now || !has_range()
     }
 
     /// When a peer that is down and not pinned has been so for too long.

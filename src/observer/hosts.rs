@@ -50,9 +50,8 @@ pub(super) fn find(peers: &Peers) -> Hosts {
             sets.join(at, *pins.entry((scope, &pin.name)).or_insert(at));
         }
         sets.join(at, *addresses.entry((scope, peer.id.address)).or_insert(at));
-        if let Some(last) = &peer.last {
-            let terms = &last.negotiated;
-            let key = (scope, &*peer.place.rack, terms.peer_as, terms.peer_id);
+        if let (Some(last), Some(identifier)) = (&peer.last, peer.identifier()) {
+            let key = (scope, &*peer.place.rack, last.negotiated.peer_as, identifier);
             groups.entry(key).or_default().push((at, peer));
         }
     }
@@ -88,7 +87,7 @@ fn name(peers: &Peers, sets: &mut Sets) -> Vec<(PeerIndex, PeerIndex, Option<Arc
     }
     let of = peers.iter().map(|(at, peer)| {
         let host = sets.first(at);
-        let identifier = || peer.last.as_ref().map(|last| last.negotiated.peer_id.to_string().into());
+        let identifier = || peer.identifier().map(|identifier| identifier.to_string().into());
         (at, host, names.get(&host).cloned().or_else(identifier))
     });
     of.collect()

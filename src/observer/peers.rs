@@ -1,7 +1,7 @@
 //! The known peers: who they are, what their sessions are doing, what they announced in numbers.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -264,6 +264,13 @@ impl Peer {
     pub(super) fn announcer(&self) -> Announcer {
         let scope = self.place.scope.clone();
         Announcer { peer: self.id.clone(), scope, node: self.name.clone() }
+    }
+
+    /// Its BGP identifier, of the present session or the last: no OPEN has 0, which stands for one that was
+    /// not recorded.
+    pub(super) fn identifier(&self) -> Option<Ipv4Addr> {
+        let identifier = self.last.as_ref()?.negotiated.peer_id;
+        (!identifier.is_unspecified()).then_some(identifier)
     }
 
     /// The peer's AS, also before its first session if its pin says so.

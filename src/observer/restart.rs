@@ -23,6 +23,7 @@ impl Core {
     pub(super) fn established(&mut self, mut news: Established, now: Timestamp) {
         match self.map.neighbors(&news.peer) {
             Some(entry) => news.neighbors = Arc::clone(entry),
+            None if self.settings.strangers => {}
             // A reload is under way, and the speaker is ahead of us or behind.
             None => return self.commands.push(Command::Reset { peer: news.peer }),
         }
@@ -49,7 +50,7 @@ impl Core {
         peer.add_path = peer.add_path.iter().chain(news.negotiated.add_path.iter()).collect();
         peer.since = Some(news.at);
         if !same_host {
-            let identifier = || Some(news.negotiated.peer_id.to_string().into());
+            let identifier = || peer.identifier().map(|identifier| identifier.to_string().into());
             peer.name = peer.pin.as_ref().map(|pin| Arc::clone(&pin.name)).or_else(identifier);
         }
         peer.tally.not_kept = Each::default();

@@ -57,11 +57,14 @@ pub struct Settings {
     /// Before this, no pinned peer is missed that was not seen yet: longer than BIRD's 240 s of recovery
     /// and its error wait.
     pub peer_grace: Duration,
+    /// Whether peers that no range of the configuration holds are taken as they come: in what others
+    /// recorded there may be any.
+    pub strangers: bool,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { route_grace: Duration::from_mins(1), peer_grace: Duration::from_mins(6) }
+        Self { route_grace: Duration::from_mins(1), peer_grace: Duration::from_mins(6), strangers: false }
     }
 }
 

@@ -195,7 +195,7 @@ impl World {
     }
 
     fn with(config: Config) -> Self {
-        let settings = Settings { route_grace: Duration::ZERO, peer_grace: Duration::ZERO };
+        let settings = Settings { route_grace: Duration::ZERO, peer_grace: Duration::ZERO, strangers: false };
         Self::patient(config, settings)
     }
 

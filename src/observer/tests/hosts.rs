@@ -31,6 +31,17 @@ fn one_as_and_identifier_on_leaves_of_one_rack_is_one_node() {
 }
 
 #[test]
+fn identifiers_that_are_not_known_are_not_equal() {
+    let mut world = World::new();
+    let peers = [
+        world.up("leaf1", "192.168.1.2", NODE_AS, "0.0.0.0"),
+        world.up("leaf2", "192.168.2.2", NODE_AS, "0.0.0.0"),
+    ];
+    assert!(several(&mut world, &peers));
+    assert!(world.snapshot().peers.iter().all(|peer| peer.node.is_none()));
+}
+
+#[test]
 fn one_as_and_identifier_twice_on_a_leaf_are_two_nodes() {
     let mut world = World::new();
     let peers =

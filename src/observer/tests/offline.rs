@@ -75,3 +75,25 @@ fn the_end_waits_for_what_is_begun() {
     assert_eq!(snapshot.rib.paths, [0, 0], "all are swept");
     assert_eq!(snapshot.summary.findings.pending, 1, "the peer is down, and nothing else is wrong");
 }
+
+#[test]
+fn strangers_are_taken_as_they_come_where_files_may_hold_any() {
+    let mut told = World::with(config());
+    let node = told.node();
+    told.announce(&node, &["10.244.1.0/26", "0.0.0.0/0"]);
+    told.close(&node, Loss::Final);
+    let mut elsewhere = config();
+    elsewhere.neighbors.retain(|entry| !entry.range.contains(&ip(NODE)));
+    for strangers in [true, false] {
+        let settings = Settings { strangers, ..told.core.settings };
+        let mut offline = Offline::new(Arc::new(elsewhere.clone()), settings, START);
+        let peers = told.heard.iter().map(|(event, at)| {
+            offline.handle(event.clone(), *at);
+            offline.snapshot(at.after(MINUTE)).summary.peers
+        });
+        let known = peers.map(|peers| (peers.known, peers.established)).collect::<Vec<_>>();
+        // A stranger that is down is still known, and missed.
+        let expected = if strangers { [(1, 1), (1, 1), (1, 0)] } else { [(0, 0); 3] };
+        assert_eq!(known, expected);
+    }
+}

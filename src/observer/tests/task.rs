@@ -13,7 +13,7 @@ fn start(config: Config) -> (Observer, mpsc::Sender<Delivery>, mpsc::UnboundedRe
     let clock = Clock::start();
     let (sender, events) = mpsc::channel(4);
     let (commands, received) = mpsc::unbounded_channel();
-    let settings = Settings { route_grace: Duration::ZERO, peer_grace: Duration::ZERO };
+    let settings = Settings { route_grace: Duration::ZERO, peer_grace: Duration::ZERO, strangers: false };
     let observer =
         spawn(Arc::new(config), settings, clock, events, move |command| drop(commands.send(command)));
     (observer, sender, received, clock)
