@@ -17,6 +17,7 @@ pub use community::Community;
 pub use fault::{Cause, Fault, Faults, Reported};
 pub use set::{Attribute, Iter, Origin, Set};
 pub use table::Name;
+pub(crate) use table::required_flags;
 
 pub(super) use section::{Section, Unreadable};
 
@@ -44,7 +45,7 @@ pub mod code {
 }
 
 /// Flags.
-pub(super) mod flag {
+pub(crate) mod flag {
     pub(crate) const OPTIONAL: u8 = 0x80;
     pub(crate) const TRANSITIVE: u8 = 0x40;
     pub(crate) const PARTIAL: u8 = 0x20;

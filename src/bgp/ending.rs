@@ -66,7 +66,7 @@ impl Ending {
     ///
     /// Losing the connection is graceful (RFC 4724, 4.2); NOTIFICATION and hold expiry are if both
     /// sides set the N bit (RFC 8538, 4), which we always do.
-    pub(super) fn loss(&self, restart: Option<&GracefulRestart>) -> Loss {
+    pub(crate) fn loss(&self, restart: Option<&GracefulRestart>) -> Loss {
         let graceful = match self {
             Self::Notified(notification) => match notification.as_cease() {
                 Some(Cease::PeerDeconfigured) => return Loss::Deconfigured,

@@ -58,6 +58,9 @@ pub struct StateChange {
 /// Reads a record of this kind.
 pub(super) fn read(kind: Kind, octets: &[u8]) -> Result<Body<'_>, Problem> {
     let (wide, sent, add_path) = match kind.subtype {
+        // FRR writes the states of a peer that it has not got yet without interface and addresses.
+        0 if octets.len() == 8 => return Ok(Body::Skipped(kind)),
+        5 if octets.len() == 12 => return Ok(Body::Skipped(kind)),
         0 => return state_change(octets, false),
         5 => return state_change(octets, true),
         1 => (false, false, false),

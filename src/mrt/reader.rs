@@ -133,7 +133,8 @@ impl Header {
             13 if self.kind.subtype == 1 => {
                 // An index that cannot be read must not leave its table to the one before.
                 *peers = None;
-                Body::Peers(peers.insert(table::peers(octets)?))
+                let (view, index) = table::peers(octets)?;
+                Body::Peers { view, peers: peers.insert(index) }
             }
             13 => table::rib(self.kind, octets, peers.as_deref())?,
             16 => message::read(self.kind, octets)?,

@@ -28,7 +28,12 @@ pub enum Body<'a> {
     /// The state of a session changed (RFC 6396, 4.4.1 and 4.4.4).
     StateChange(StateChange),
     /// A table begins: these are the peers that its routes name (RFC 6396, 4.3.1).
-    Peers(&'a [Peer]),
+    Peers {
+        /// The table's name, often empty.
+        view: &'a [u8],
+        /// In the order in which routes name them.
+        peers: &'a [Peer],
+    },
     /// Routes of one prefix (RFC 6396, 4.2 and 4.3.2; RFC 8050, 4).
     Rib(Rib<'a>),
     /// Nothing that can be judged.

@@ -8,7 +8,7 @@ use super::Problem;
 use super::message::{address, asn};
 use super::record::{Body, Kind, terms};
 use crate::bgp::announce::put_prefix;
-use crate::bgp::attribute::code;
+use crate::bgp::attribute::{code, flag, required_flags};
 use crate::bgp::wire::{Parsed, counted_by_u8, counted_by_u16, take, u8, u16, u32};
 use crate::bgp::{Family, Negotiated, Nlri};
 use crate::time::Timestamp;
@@ -65,6 +65,7 @@ impl Entry<'_> {
     /// [`Entry::terms`].
     ///
     /// `MP_REACH_NLRI` is abbreviated to the next hop (RFC 6396, 4.3.4), but some daemons write all of it.
+    /// Flags are the writer's, not the peer's: where they are wrong (BIRD's are 0), they are set right.
     pub fn write_update(&self, prefix: IpNet, out: &mut Vec<u8>) {
         let family = Family::of(&prefix);
         let next_hop = self.find(code::MP_REACH).and_then(mp_next_hop);
@@ -79,7 +80,7 @@ impl Entry<'_> {
         while let Ok((after, (code, _))) = attribute(rest) {
             if !matches!(code, code::MP_REACH | code::MP_UNREACH) {
                 let whole = rest.len().saturating_sub(after.len());
-                out.extend_from_slice(rest.get(..whole).unwrap_or_default());
+                put_attribute(rest.get(..whole).unwrap_or_default(), out);
             }
             rest = after;
         }
@@ -111,12 +112,21 @@ impl Entry<'_> {
     }
 }
 
+/// Appends an attribute with the flags that its type has.
+fn put_attribute(octets: &[u8], out: &mut Vec<u8>) {
+    let [flags, code, rest @ ..] = octets else { return };
+    let kind = flag::OPTIONAL | flag::TRANSITIVE;
+    let flags = required_flags(*code).map_or(*flags, |required| (flags & !kind) | required);
+    out.extend_from_slice(&[flags, *code]);
+    out.extend_from_slice(rest);
+}
+
 /// Type and value of an attribute.
 fn attribute(input: &[u8]) -> Parsed<'_, (u8, &[u8])> {
-    const EXTENDED: u8 = 0x10;
     let (rest, flags) = u8(input)?;
     let (rest, code) = u8(rest)?;
-    let (rest, value) = if flags & EXTENDED == 0 { counted_by_u8(rest)? } else { counted_by_u16(rest)? };
+    let (rest, value) =
+        if flags & flag::EXTENDED == 0 { counted_by_u8(rest)? } else { counted_by_u16(rest)? };
     Ok((rest, (code, value)))
 }
 
@@ -131,7 +141,7 @@ fn mp_next_hop(value: &[u8]) -> Option<&[u8]> {
 fn put_reach(path_id: Option<u32>, prefix: IpNet, next_hop: &[u8], out: &mut Vec<u8>) {
     let family = Family::of(&prefix);
     let start = out.len();
-    out.extend_from_slice(&[0x90, code::MP_REACH, 0, 0]);
+    out.extend_from_slice(&[flag::OPTIONAL | flag::EXTENDED, code::MP_REACH, 0, 0]);
     out.extend_from_slice(&family.afi().to_be_bytes());
     out.extend_from_slice(&[1, u8::try_from(next_hop.len()).unwrap_or(u8::MAX)]);
     out.extend_from_slice(next_hop);
@@ -209,11 +219,11 @@ pub(super) fn old(kind: Kind, octets: &[u8]) -> Result<Body<'_>, Problem> {
     Ok(Body::Rib(Rib { prefix, only, rest }))
 }
 
-/// `PEER_INDEX_TABLE` (RFC 6396, 4.3.1).
-pub(super) fn peers(octets: &[u8]) -> Result<Vec<Peer>, Problem> {
+/// `PEER_INDEX_TABLE` (RFC 6396, 4.3.1): the name of the view, and the peers.
+pub(super) fn peers(octets: &[u8]) -> Result<(&[u8], Vec<Peer>), Problem> {
     let short = |_| Problem::Short("index of peers");
     let (rest, _collector) = u32(octets).map_err(short)?;
-    let (rest, _view) = counted_by_u16(rest).map_err(short)?;
+    let (rest, view) = counted_by_u16(rest).map_err(short)?;
     let (mut rest, count) = u16(rest).map_err(short)?;
     let mut peers = Vec::new();
     for _ in 0..count {
@@ -226,7 +236,7 @@ pub(super) fn peers(octets: &[u8]) -> Result<Vec<Peer>, Problem> {
         rest = after;
     }
     nothing_left(rest)?;
-    Ok(peers)
+    Ok((view, peers))
 }
 
 /// `RIB_IPV4_UNICAST`, `RIB_IPV6_UNICAST`, and both with path identifiers (RFC 6396, 4.3.2; RFC 8050, 4).

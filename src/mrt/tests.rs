@@ -119,6 +119,10 @@ fn state_changes_of_both_widths() {
         let short = record(16, subtype, &[header, &[0, 5, 0]].concat());
         assert_eq!(wrong(&short), "the record at octet 0 is cut short within its states");
     }
+    // FRR's, of nobody.
+    only(&record(16, 5, &[0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 8]), |record| {
+        assert!(matches!(record.body, Body::Skipped(Kind { code: 16, subtype: 5 })));
+    });
 }
 
 #[test]
@@ -138,7 +142,7 @@ fn what_cannot_be_judged_is_named() {
         // An index of no peers first: a table has one.
         let octets = [record(13, 1, &[0; 8]), record(code, subtype, b"whatever")].concat();
         let mut reader = Reader::new(&octets[..]);
-        assert!(matches!(reader.next().unwrap().unwrap().body, Body::Peers([])));
+        assert!(matches!(reader.next().unwrap().unwrap().body, Body::Peers { view: [], peers: [] }));
         let Body::Skipped(kind) = reader.next().unwrap().unwrap().body else { panic!("{name}") };
         assert_eq!(kind.to_string(), name);
     }
@@ -232,6 +236,15 @@ fn tables_of_both_families_with_and_without_path_identifiers() {
 }
 
 #[test]
+fn flags_of_a_table_are_its_writers() {
+    // As BIRD 2.0 has them, with the local preference that it gave the route.
+    let attributes = [&ORIGIN[..], &PATH, &[0, 3, 4, 192, 0, 2, 1, 0, 5, 4, 0, 0, 0, 100]].concat();
+    let rib = [&[0, 0, 0, 1, 8, 10, 0, 1][..], &entry(0, None, &attributes)].concat();
+    let octets = [record(13, 1, &index()), record(13, 2, &rib)].concat();
+    assert_eq!(routes(&octets), ["10.0.0.0/8 #0 of 65102 192.0.2.1 [65102] via 192.0.2.1"]);
+}
+
+#[test]
 fn an_entry_that_is_malformed_withdraws_its_prefix_and_no_other() {
     // The path runs past the attributes.
     let attributes = [&ORIGIN[..], &[0x40, 2, 6, 2]].concat();
@@ -243,7 +256,7 @@ fn an_entry_that_is_malformed_withdraws_its_prefix_and_no_other() {
 #[test]
 fn an_index_tells_identifiers_that_are_known() {
     only(&record(13, 1, &index()), |record| {
-        let Body::Peers([first, second]) = record.body else { panic!("{record:?}") };
+        let Body::Peers { view: b"all", peers: [first, second] } = record.body else { panic!("{record:?}") };
         assert_eq!((first.identifier, second.identifier), (Some([10, 0, 0, 7].into()), None));
     });
 }

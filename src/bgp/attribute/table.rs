@@ -85,6 +85,11 @@ impl Definition {
     }
 }
 
+/// The Optional and Transitive bits that an attribute must have, if it is one that we know.
+pub(crate) fn required_flags(code: u8) -> Option<u8> {
+    Definition::of(code).map(|definition| definition.flags)
+}
+
 /// Where in [`TABLE`] each code is; a place outside of it for those that are not there.
 static ROWS: [u8; 256] = {
     let mut rows = [u8::MAX; 256];
