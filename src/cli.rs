@@ -17,6 +17,7 @@ mod man;
 mod output;
 mod peers;
 mod reload;
+mod replay;
 mod routes;
 mod run;
 mod sim;
@@ -79,6 +80,8 @@ enum Verb {
     Check(check::Check),
     /// Show what a reload with a new file would do; exit 1 if it would do something
     Diff(diff::Diff),
+    /// Judge what routing daemons recorded (MRT), offline; exit 1 if a finding is open or a file is damaged
+    Replay(replay::Replay),
     /// Make the daemon read its configuration file again
     Reload,
     /// Sessions, as the leaf's `show ip bgp summary` shows them
@@ -162,6 +165,7 @@ impl Verb {
             Self::Demo(verb) => verb.execute(out),
             Self::Check(verb) => verb.execute(out),
             Self::Diff(verb) => verb.execute(options, out),
+            Self::Replay(verb) => verb.execute(options, out),
             Self::Sim(verb) => verb.execute(out),
             Self::Completions(verb) => verb.execute(out),
             Self::Man => man::execute(out),

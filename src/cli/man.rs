@@ -92,7 +92,7 @@ fn exit_status(page: &mut Roff) {
     page.control("SH", ["EXIT STATUS"]);
     for (code, meaning) in [
         ("0", "Fine."),
-        ("1", "A negative answer: a finding is open, a file differs, nothing was found."),
+        ("1", "A negative answer: a finding is open, a file differs or is damaged, nothing was found."),
         ("2", "Usage, or a configuration that is wrong."),
         ("3", "The daemon is not reachable."),
         ("4", "Refused by a brake or by observe mode."),

@@ -10,6 +10,7 @@ use super::client::Client;
 use super::output::{self, Style};
 use super::table::{Cell, Column, Paint, Table, age};
 use super::{Error, Exit};
+use crate::config::model;
 use crate::observer::view::{Peer, Summary};
 use crate::time::Timestamp;
 
@@ -28,13 +29,26 @@ struct Config {
 }
 
 #[derive(Deserialize)]
-struct Leaf {
+pub(super) struct Leaf {
     name: String,
     local_as: u32,
     router_id: Ipv4Addr,
     rack: String,
     cluster: String,
     vrf: String,
+}
+
+impl From<&model::Leaf> for Leaf {
+    fn from(leaf: &model::Leaf) -> Self {
+        Self {
+            name: leaf.name.to_string(),
+            local_as: leaf.local_as,
+            router_id: leaf.router_id,
+            rack: leaf.rack.to_string(),
+            cluster: leaf.cluster.to_string(),
+            vrf: leaf.vrf.to_string(),
+        }
+    }
 }
 
 impl Show {
@@ -70,7 +84,17 @@ async fn block(leaf: &Leaf, client: &Client, style: &Style, out: &mut impl Write
     while let Some(page) = pages.next().await? {
         peers.extend(page);
     }
-    heading(leaf, &peers, out)?;
+    leaf_block(leaf, &peers, style, out)
+}
+
+/// A leaf and its peers.
+pub(super) fn leaf_block(
+    leaf: &Leaf,
+    peers: &[Peer],
+    style: &Style,
+    out: &mut impl Write,
+) -> Result<(), Error> {
+    heading(leaf, peers, out)?;
     let rows: Vec<_> = peers.iter().map(|peer| row(peer, style.now)).collect();
     Table::new(&COLUMNS, false, style.headings, style.colour).page(&rows, out)?;
     writeln!(out)?;
@@ -128,7 +152,8 @@ fn row(peer: &Peer, now: Timestamp) -> Vec<Cell> {
     ]
 }
 
-fn findings(summary: &Summary, out: &mut impl Write) -> io::Result<()> {
+/// What is wrong, in one line.
+pub(super) fn findings(summary: &Summary, out: &mut impl Write) -> io::Result<()> {
     let findings = &summary.findings;
     if findings.open + findings.pending == 0 {
         return writeln!(out, "No findings");

@@ -143,11 +143,20 @@ pub(crate) struct Bird {
     pub(crate) process: Process,
 }
 
+/// Starts BIRD 1.6 for IPv4 in `node` with the given configuration.
+pub(crate) fn bird1(fabric: &Fabric, node: &Namespace, name: &str, config: &str) -> Process {
+    plain_bird("bird", fabric, node, name, config)
+}
+
 /// Starts BIRD 2 in `node` with the given configuration.
 pub(crate) fn bird2(fabric: &Fabric, node: &Namespace, name: &str, config: &str) -> Process {
+    plain_bird("bird2", fabric, node, name, config)
+}
+
+fn plain_bird(package: &str, fabric: &Fabric, node: &Namespace, name: &str, config: &str) -> Process {
     let path = fabric.file(&format!("{name}.conf"));
     std::fs::write(&path, config).unwrap();
-    let mut command = node.command(unpacked("bird2", "usr/sbin/bird"));
+    let mut command = node.command(unpacked(package, "usr/sbin/bird"));
     command.arg("-d").arg("-c").arg(&path).arg("-s").arg(path.with_extension("ctl"));
     Process::start(command, &path.with_extension("log"))
 }
@@ -166,6 +175,8 @@ pub(crate) fn gobgpd(fabric: &Fabric, node: &Namespace, config: &str) -> Process
     std::fs::write(&path, config).unwrap();
     let mut command = node.command(unpacked("gobgpd", "usr/bin/gobgpd"));
     command.arg("-f").arg(&path).args(["--api-hosts", "127.0.0.1:50051"]);
+    // Where it writes files without a folder.
+    command.current_dir(path.parent().unwrap());
     Process::start(command, &path.with_extension("log"))
 }
 

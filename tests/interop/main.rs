@@ -6,6 +6,7 @@
 
 mod calico;
 mod daemons;
+mod mrt;
 mod net;
 mod peers;
 mod restart;

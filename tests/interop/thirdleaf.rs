@@ -183,7 +183,7 @@ impl Row {
         Self { peer, prefix, class, verdict, stale: false }
     }
 
-    fn read(item: &Value) -> Self {
+    pub(crate) fn read(item: &Value) -> Self {
         let reason = item["reasons"].as_array().and_then(|reasons| reasons.first());
         Self {
             peer: text(&item["peer"]),

@@ -1,0 +1,159 @@
+//! Tables: what they tell of each peer, and what they do not.
+
+use std::hash::BuildHasher;
+
+use foldhash::fast::FixedState;
+
+use super::{GATHERED, GATHERED_BY_ALL, Judge, Table, outcome, place, same_as};
+use crate::bgp::{Family, Update};
+use crate::cli::replay::far::{How, Mark, Source, Told};
+use crate::mrt::{Entry, Peer, Rib};
+use crate::speaker::stats::ErrorAction;
+
+impl Judge {
+    pub(super) fn begin_table(&mut self, view: &[u8], peers: &[Peer]) {
+        let view = FixedState::default().hash_one(view);
+        self.tables += 1;
+        self.table = Some(Table {
+            number: self.tables,
+            source: Source::Table { file: self.file, view },
+            whole: true,
+            covers: [false; 2],
+            index: peers.to_vec(),
+            told: Vec::new(),
+        });
+    }
+
+    pub(super) fn rib(&mut self, rib: &Rib<'_>) {
+        if self.table.is_none() {
+            self.begin_table(b"", &[]);
+        }
+        if let Some(table) = &mut self.table
+            && let Some(covers) = table.covers.get_mut(place(Family::of(&rib.prefix)))
+        {
+            *covers = true;
+        }
+        for entry in rib.entries() {
+            self.notes.routes += 1;
+            // What the writer made itself has no peer; RFC 6396 has no way to say so but this.
+            if entry.peer.address.is_unspecified() || entry.peer.asn == 0 {
+                self.notes.own += 1;
+            } else if let Some(at) = self.far(entry.peer.address, None) {
+                self.entry(at, rib, &entry);
+            }
+        }
+        if self.gathered > GATHERED_BY_ALL {
+            (0..self.fars.len()).for_each(|at| self.flush(at));
+        }
+    }
+
+    fn entry(&mut self, at: usize, rib: &Rib<'_>, entry: &Entry<'_>) {
+        let family = Family::of(&rib.prefix);
+        if !self.enters(at, entry) {
+            self.notes.doubled += 1;
+            return;
+        }
+        self.begin_family(at, family);
+        let Some(far) = self.fars.get_mut(at) else { return };
+        entry.write_update(rib.prefix, &mut self.body);
+        let Ok(update) = Update::parse(&self.body, &entry.terms()) else {
+            far.stats.add_errors(ErrorAction::TreatAsWithdraw, 1);
+            self.notes.unreadable += 1;
+            return;
+        };
+        // Daemons write attributes of their own with the route: a local preference.
+        if let Some(action) = outcome(update.faults(), true) {
+            far.stats.add_errors(action, 1);
+        }
+        let before = far.held.octets_len();
+        far.held.push_update(&update);
+        self.gathered += far.held.octets_len().saturating_sub(before);
+        if far.held.octets_len() > GATHERED {
+            self.flush(at);
+        }
+    }
+
+    /// Whether the entry is of the peer that the table has at this address: the first counts.
+    fn enters(&mut self, at: usize, entry: &Entry<'_>) -> bool {
+        let (Some(table), Some(far)) = (&mut self.table, self.fars.get_mut(at)) else { return false };
+        if let Some(mark) = far.mark.as_ref().filter(|mark| mark.table == table.number) {
+            return mark.peer == entry.peer;
+        }
+        far.mark = Some(Mark { table: table.number, peer: entry.peer, told: [Told::Nothing; 2] });
+        table.told.push(at);
+        if far.session.is_none() || !same_as(far.asn, entry.peer.asn, entry.four_octet_as) {
+            far.identify(&entry.peer);
+            self.establish(at, How::Table, entry.peer.asn, None, entry.path_id.is_some());
+        }
+        true
+    }
+
+    /// Several tables of one file are parts of a whole; any other replaces what was known before.
+    fn begin_family(&mut self, at: usize, family: Family) {
+        let (Some(table), Some(far)) = (&self.table, self.fars.get_mut(at)) else { return };
+        let Some(told) = far.mark.as_mut().and_then(|mark| mark.told.get_mut(place(family))) else { return };
+        let Some(source) = far.source.get_mut(place(family)) else { return };
+        if *told != Told::Nothing {
+            return;
+        }
+        *told = match (*source, table.source) {
+            (None, _) => Told::New,
+            (Some(Source::Table { file, view }), Source::Table { file: this, view: name })
+                if file == this && view != name =>
+            {
+                Told::New
+            }
+            (Some(_), _) => Told::Again,
+        };
+        *source = Some(table.source);
+        if *told == Told::Again {
+            far.held.push_begin_refresh(family);
+        }
+    }
+
+    /// A table that is whole says what is not there, too.
+    pub(super) fn end_table(&mut self) {
+        let Some(table) = self.table.take() else { return };
+        for at in &table.told {
+            if table.whole
+                && let Some(far) = self.fars.get_mut(*at)
+                && let Some(mark) = &far.mark
+            {
+                for (family, told) in Family::ALL.into_iter().zip(mark.told) {
+                    if told == Told::Again {
+                        far.held.push_end_refresh(family);
+                    }
+                    if told != Told::Nothing {
+                        far.held.push_end_of_rib(family);
+                    }
+                }
+            }
+            self.flush(*at);
+        }
+        if table.whole {
+            self.empty(&table);
+        }
+    }
+
+    /// Peers of which the table before this one had routes, and this one has none.
+    fn empty(&mut self, table: &Table) {
+        for peer in &table.index {
+            let Some(at) = self.by_ends.get(&(peer.address, None)).copied() else { continue };
+            let Some(far) = self.fars.get_mut(at) else { continue };
+            let told = far.mark.as_ref().filter(|mark| mark.table == table.number);
+            let told = told.map_or([Told::Nothing; 2], |mark| mark.told);
+            for (family, told) in Family::ALL.into_iter().zip(told) {
+                let of = place(family);
+                let same = matches!(
+                    (far.source.get(of), table.source),
+                    (Some(Some(Source::Table { view, .. })), Source::Table { view: this, .. }) if *view == this
+                );
+                if told == Told::Nothing && same && table.covers.get(of) == Some(&true) {
+                    far.held.push_begin_refresh(family);
+                    far.held.push_end_refresh(family);
+                }
+            }
+            self.flush(at);
+        }
+    }
+}

@@ -1,0 +1,350 @@
+//! What records come to, story by story.
+
+use std::path::Path;
+
+use bytes::BytesMut;
+use ipnet::IpNet;
+
+use super::*;
+use crate::bgp::announce::{Announcer, put_prefix};
+use crate::bgp::attribute::Builder;
+use crate::bgp::capability::RestartFamily;
+use crate::bgp::notification::Cease;
+use crate::bgp::{Capability, Family, Notification, Open, Outgoing};
+use crate::config::{self, Config, Machine};
+use crate::observer::{RouteQuery, Snapshot};
+
+const CONFIG: &str = r#"version = 1
+[[leaf]]
+name = "rack1"
+local_as = 65199
+router_id = "172.16.0.4"
+listen = ["0.0.0.0:1790"]
+[[neighbors]]
+leaf = "rack1"
+range = "172.16.0.0/16"
+peer_as = ["65102-65198"]
+[[policy.allow]]
+class = "pod"
+prefix = "10.244.0.0/16"
+lengths = [26, 32]
+[[policy.allow]]
+class = "service"
+prefix = "10.96.0.0/12"
+lengths = [12]
+"#;
+
+fn config() -> Arc<Config> {
+    Arc::new(config::parse(CONFIG, Path::new("test.toml"), &Machine).unwrap())
+}
+
+/// A file in the making: 65102 at 172.16.1.1, as leaf 65199 recorded it.
+#[derive(Default)]
+struct Recording {
+    octets: Vec<u8>,
+    second: u32,
+}
+
+impl Recording {
+    fn record(mut self, code: u16, subtype: u16, body: &[u8]) -> Self {
+        self.octets.extend(self.second.to_be_bytes());
+        self.octets.extend(code.to_be_bytes());
+        self.octets.extend(subtype.to_be_bytes());
+        self.octets.extend(u32::try_from(body.len()).unwrap().to_be_bytes());
+        self.octets.extend(body);
+        self
+    }
+
+    fn after(mut self, seconds: u32) -> Self {
+        self.second += seconds;
+        self
+    }
+
+    /// `BGP4MP`, whatever follows the two ends.
+    fn said(self, subtype: u16, peer_as: u32, body: &[u8]) -> Self {
+        let mut octets = peer_as.to_be_bytes().to_vec();
+        octets.extend(65199_u32.to_be_bytes());
+        octets.extend([0, 0, 0, 1, 172, 16, 1, 1, 172, 16, 1, 4]);
+        octets.extend(body);
+        self.record(16, subtype, &octets)
+    }
+
+    fn state(self, old: u8, new: u8) -> Self {
+        self.said(5, 65102, &[0, old, 0, new])
+    }
+
+    fn message(self, subtype: u16, message: &Outgoing) -> Self {
+        let mut out = BytesMut::new();
+        message.encode(&mut out);
+        self.said(subtype, 65102, &out)
+    }
+
+    fn open(self, restart: Option<bool>) -> Self {
+        let families = vec![RestartFamily { afi: 1, safi: 1, forwarding: true }];
+        let restart = restart.map(|notification| Capability::GracefulRestart {
+            restarting: false,
+            notification,
+            time: 120,
+            families,
+        });
+        let capabilities = [Capability::multiprotocol(Family::Ipv4), Capability::FourOctetAs(65102)];
+        let capabilities = capabilities.into_iter().chain(restart).collect();
+        self.message(4, &Outgoing::Open(Open::new(65102, 90, [172, 16, 1, 9].into(), capabilities)))
+    }
+
+    fn keepalive(self) -> Self {
+        self.message(4, &Outgoing::Keepalive)
+    }
+
+    /// A session from its OPEN on.
+    fn up(self, restart: Option<bool>) -> Self {
+        self.open(restart).state(4, 5).keepalive().state(5, 6)
+    }
+
+    fn announce(self, prefixes: &[&str]) -> Self {
+        let mut out = BytesMut::new();
+        let prefixes = prefixes.iter().map(|prefix| (0, prefix.parse::<IpNet>().unwrap()));
+        Builder::new(&[65102], [172, 16, 1, 1].into())
+            .with_set(|set| Announcer::default().announce(Family::Ipv4, set, prefixes, &mut out));
+        self.said(4, 65102, &out)
+    }
+
+    fn end_of_rib(self) -> Self {
+        let mut message = vec![0xff; 16];
+        message.extend([0, 23, 2, 0, 0, 0, 0]);
+        self.said(4, 65102, &message)
+    }
+
+    fn notification(self, subtype: u16, cease: Cease) -> Self {
+        self.message(subtype, &Outgoing::Notification(Notification::cease(cease)))
+    }
+
+    /// An index of peers, each an address and an AS.
+    fn index(self, view: &str, peers: &[([u8; 4], u32)]) -> Self {
+        let mut body = vec![172, 16, 0, 4, 0, u8::try_from(view.len()).unwrap()];
+        body.extend(view.as_bytes());
+        body.extend(u16::try_from(peers.len()).unwrap().to_be_bytes());
+        for (address, asn) in peers {
+            body.push(2);
+            body.extend(address);
+            body.extend(address);
+            body.extend(asn.to_be_bytes());
+        }
+        self.record(13, 1, &body)
+    }
+
+    /// Routes of one prefix, by place in the index; with path identifiers if there are any.
+    fn rib(self, prefix: &str, entries: &[(u16, u32, Option<u32>)]) -> Self {
+        let mut body = vec![0; 4];
+        put_prefix(None, prefix.parse().unwrap(), &mut body);
+        body.extend(u16::try_from(entries.len()).unwrap().to_be_bytes());
+        for (peer, asn, path_id) in entries {
+            body.extend(peer.to_be_bytes());
+            body.extend([0; 4]);
+            body.extend(path_id.iter().flat_map(|id| id.to_be_bytes()));
+            let attributes = Builder::new(&[*asn], [172, 16, 1, 1].into()).octets();
+            body.extend(u16::try_from(attributes.len()).unwrap().to_be_bytes());
+            body.extend(attributes);
+        }
+        let subtype = if entries.iter().any(|(_, _, path_id)| path_id.is_some()) { 8 } else { 2 };
+        self.record(13, subtype, &body)
+    }
+}
+
+const NODE: ([u8; 4], u32) = ([172, 16, 1, 1], 65102);
+
+/// What files come to.
+struct Outcome {
+    snapshot: Snapshot,
+    routes: Vec<String>,
+    notes: Vec<String>,
+}
+
+impl Outcome {
+    fn of(files: &[Recording]) -> Self {
+        let mut judge = Judge::new(config());
+        for file in files {
+            play(Path::new("test.mrt"), &file.octets[..], &mut judge);
+        }
+        let (mut offline, end, notes) = judge.finish();
+        let routes = offline.routes(RouteQuery::default()).items.into_iter().map(|route| {
+            let stale = if route.stale { " stale" } else { "" };
+            format!("{} #{} {}{stale}", route.prefix, route.path_id, route.state)
+        });
+        let routes = routes.collect();
+        let now = offline.now();
+        Self { snapshot: offline.snapshot(now), routes, notes: notes.lines(end) }
+    }
+
+    /// Kinds and states of what is wrong.
+    fn findings(&self) -> Vec<String> {
+        let current = self.snapshot.findings.iter().filter(|finding| finding.state != "resolved");
+        let mut all: Vec<_> = current.map(|finding| format!("{} {}", finding.kind, finding.state)).collect();
+        all.sort();
+        all
+    }
+
+    fn last_error(&self) -> &str {
+        self.snapshot.peers[0].last_error.as_deref().unwrap_or_default()
+    }
+
+    fn says(&self, note: &str) -> bool {
+        self.notes.iter().any(|line| line.contains(note))
+    }
+}
+
+type Ending = fn(Recording) -> Recording;
+
+const BLOCK: &str = "10.244.1.0/26";
+
+#[test]
+fn what_becomes_of_routes_is_up_to_the_open_and_the_ending() {
+    let lost = |file: Recording| file.after(1).state(6, 1);
+    let notified = |file: Recording| file.after(1).notification(4, Cease::AdministrativeShutdown).state(6, 1);
+    let ended = |file: Recording| file.after(1).notification(7, Cease::AdministrativeShutdown).state(6, 1);
+    let hard = |file: Recording| file.after(1).notification(4, Cease::HardReset).state(6, 1);
+    let stale = "10.244.1.0/26 #0 accepted stale";
+    let cases: [(Option<bool>, Ending, &[&str], &str); 8] = [
+        (None, lost, &[], "left Established for Idle"),
+        (Some(false), lost, &[stale], "left Established for Idle"),
+        (Some(false), notified, &[], "received NOTIFICATION"),
+        (Some(true), notified, &[stale], "received NOTIFICATION"),
+        (Some(true), hard, &[], "received NOTIFICATION"),
+        (Some(false), ended, &[], "the writer of the file ended the session"),
+        (Some(true), ended, &[stale], "the writer of the file ended the session"),
+        (Some(true), lost, &[stale], "left Established for Idle"),
+    ];
+    for (restart, ending, routes, error) in cases {
+        let outcome = Outcome::of(&[ending(Recording::default().up(restart).announce(&[BLOCK]))]);
+        assert_eq!(outcome.routes, routes, "{restart:?} {error}");
+        assert!(outcome.last_error().contains(error), "{}", outcome.last_error());
+        assert!(outcome.findings().contains(&"peer_down open".to_owned()));
+    }
+}
+
+#[test]
+fn a_session_that_began_before_the_file_ends_finally_and_owes_nothing() {
+    let file = Recording::default().announce(&[BLOCK]).after(600).keepalive();
+    let outcome = Outcome::of(&[file]);
+    assert_eq!(outcome.routes, ["10.244.1.0/26 #0 accepted"]);
+    assert_eq!(outcome.findings(), [""; 0], "the service range may have come before");
+    assert!(outcome.says("1 session began before the file"), "{:?}", outcome.notes);
+    assert_eq!(Outcome::of(&[Recording::default().announce(&[BLOCK]).state(6, 1)]).routes, [""; 0]);
+}
+
+#[test]
+fn a_session_of_which_all_is_recorded_owes_what_any_owes() {
+    let outcome = Outcome::of(&[Recording::default().up(None).announce(&[BLOCK]).end_of_rib()]);
+    assert_eq!(outcome.findings(), ["missing_service_cidr open"]);
+    assert!(!outcome.says("began before"));
+    let peer = &outcome.snapshot.peers[0];
+    assert_eq!(peer.node.as_deref(), Some("172.16.1.9"), "the identifier of its OPEN");
+}
+
+#[test]
+fn a_restart_sweeps_what_does_not_come_back() {
+    let first = Recording::default().up(Some(false)).announce(&[BLOCK, "10.244.2.0/26"]).end_of_rib();
+    let again = first.after(5).state(6, 1).after(5).up(Some(false)).announce(&[BLOCK]);
+    assert_eq!(Outcome::of(&[again.end_of_rib()]).routes, ["10.244.1.0/26 #0 accepted"]);
+}
+
+#[test]
+fn a_new_open_begins_a_new_session_where_states_are_not_recorded() {
+    let file = Recording::default().open(None).keepalive().announce(&[BLOCK]);
+    let outcome = Outcome::of(&[file.after(9).open(None).keepalive().announce(&["10.244.2.0/26"])]);
+    assert_eq!(outcome.routes, ["10.244.2.0/26 #0 accepted"]);
+}
+
+#[test]
+fn an_update_that_would_end_the_session_takes_the_routes_and_the_file_goes_on() {
+    // Withdrawn routes that run past the message.
+    let mut broken = vec![0xff; 16];
+    broken.extend([0, 23, 2, 0xff, 0xff, 0, 0]);
+    let file = Recording::default().up(None).announce(&[BLOCK]).said(4, 65102, &broken);
+    let outcome = Outcome::of(&[file.announce(&["10.244.2.0/26"])]);
+    assert_eq!(outcome.routes, ["10.244.2.0/26 #0 accepted"]);
+    assert!(outcome.findings().contains(&"malformed_updates open".to_owned()), "{:?}", outcome.findings());
+    assert!(outcome.says("1 UPDATE is so malformed"), "{:?}", outcome.notes);
+}
+
+#[test]
+fn what_the_writer_sent_is_not_the_peers() {
+    let mut own = BytesMut::new();
+    Outgoing::Open(Open::new(65199, 90, [172, 16, 0, 4].into(), vec![])).encode(&mut own);
+    // As MESSAGE_LOCAL, and like any other message.
+    let file = Recording::default().said(7, 65102, &own).said(4, 65102, &own).up(None).announce(&[BLOCK]);
+    let outcome = Outcome::of(&[file]);
+    assert!(outcome.says("2 messages were sent"), "{:?}", outcome.notes);
+    assert_eq!(outcome.snapshot.peers[0].node.as_deref(), Some("172.16.1.9"));
+}
+
+#[test]
+fn a_later_table_replaces_what_was_known_and_parts_of_one_add_up() {
+    let table =
+        |view: &str, prefix: &str| Recording::default().index(view, &[NODE]).rib(prefix, &[(0, 65102, None)]);
+    let first = "10.244.1.0/26 #0 accepted";
+    let second = "10.244.2.0/26 #0 accepted";
+    let both =
+        |other: &str| table("a", BLOCK).index(other, &[NODE]).rib("10.244.2.0/26", &[(0, 65102, None)]);
+    assert_eq!(Outcome::of(&[both("b")]).routes, [first, second], "two tables of one writer");
+    assert_eq!(Outcome::of(&[both("a")]).routes, [second], "the same again");
+    assert_eq!(Outcome::of(&[table("a", BLOCK), table("a", "10.244.2.0/26")]).routes, [second]);
+    let messages = Recording::default().up(None).announce(&[BLOCK]);
+    assert_eq!(Outcome::of(&[messages, table("a", "10.244.2.0/26")]).routes, [second]);
+    let torn = |mut file: Recording| {
+        file.octets.pop();
+        file
+    };
+    let torn = torn(table("a", "10.244.2.0/26").rib("10.244.3.0/26", &[(0, 65102, None)]));
+    assert_eq!(
+        Outcome::of(&[table("a", BLOCK), torn]).routes,
+        [first, second],
+        "what is missing may be torn off"
+    );
+}
+
+#[test]
+fn a_peer_without_routes_in_a_later_table_has_none() {
+    let other = ([172, 16, 2, 1], 65103);
+    let first = Recording::default().index("", &[NODE, other]).rib(BLOCK, &[(0, 65102, None)]);
+    let second = Recording::default().index("", &[NODE, other]).rib("10.244.2.0/26", &[(1, 65103, None)]);
+    assert_eq!(Outcome::of(&[first, second]).routes, ["10.244.2.0/26 #0 rejected"], "a next hop of another");
+}
+
+#[test]
+fn several_paths_are_told_apart_and_second_peers_are_left_out() {
+    let twice = Recording::default().index("", &[NODE, ([172, 16, 1, 1], 65104), ([0; 4], 0)]);
+    let file =
+        twice.rib(BLOCK, &[(0, 65102, Some(7)), (0, 65102, Some(8)), (1, 65104, Some(9)), (2, 0, Some(1))]);
+    let outcome = Outcome::of(&[file]);
+    assert_eq!(outcome.routes, ["10.244.1.0/26 #7 accepted", "10.244.1.0/26 #8 accepted"]);
+    assert!(outcome.says("1 record is of a second peer"), "{:?}", outcome.notes);
+    assert!(outcome.says("1 route is the writer's own"), "{:?}", outcome.notes);
+}
+
+#[test]
+fn the_end_of_a_session_that_names_no_peer_is_the_only_one_with_its_as() {
+    // As BIRD 2.0 writes it.
+    let nobody = [0, 0, 254, 78, 0, 0, 254, 175, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 6, 0, 1];
+    let file = || Recording::default().up(None).announce(&[BLOCK]);
+    assert_eq!(Outcome::of(&[file().record(16, 5, &nobody)]).routes, [""; 0]);
+    let mut other = 65102_u32.to_be_bytes().to_vec();
+    other.extend([0, 0, 254, 175, 0, 0, 0, 1, 172, 16, 2, 1, 172, 16, 2, 4]);
+    let mut keepalive = BytesMut::new();
+    Outgoing::Keepalive.encode(&mut keepalive);
+    other.extend(&keepalive);
+    let outcome = Outcome::of(&[file().record(16, 4, &other).record(16, 5, &nobody)]);
+    assert_eq!(outcome.routes.len(), 1);
+    assert!(outcome.says("1 end of a session does not say whose"), "{:?}", outcome.notes);
+}
+
+#[test]
+fn time_goes_on_until_findings_have_opened_and_ages_count_to_the_end() {
+    let outcome = Outcome::of(&[Recording::default().after(1_000).announce(&["0.0.0.0/0"])]);
+    assert_eq!(outcome.findings(), ["rogue_route open"]);
+    let [finding] = &outcome.snapshot.findings[..] else { panic!() };
+    assert_eq!(finding.since.as_secs(), 1_000);
+    assert!(outcome.notes[0].ends_with(
+        "1 record read, from 1970-01-01T00:16:40.000Z to 1970-01-01T00:16:40.000Z: 1 message, 0 routes of tables"
+    ));
+}
