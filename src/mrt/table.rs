@@ -86,6 +86,8 @@ impl Entry<'_> {
         }
         // What is cut short is for the UPDATE's parser to judge.
         out.extend_from_slice(rest);
+        // Nor must what no UPDATE has room for be taken for prefixes behind the attributes.
+        out.truncate(usize::from(u16::MAX).saturating_add(4));
         let length = u16::try_from(out.len().saturating_sub(4)).unwrap_or(u16::MAX);
         if let Some(field) = out.get_mut(2..4) {
             field.copy_from_slice(&length.to_be_bytes());

@@ -254,6 +254,19 @@ fn an_entry_that_is_malformed_withdraws_its_prefix_and_no_other() {
 }
 
 #[test]
+fn attributes_too_long_for_an_update_withdraw_its_prefix_and_no_other() {
+    let next_hop = [&[0x80, 14, 17, 16, 0x20, 1][..], &[1; 14]].concat();
+    let usual = [&ORIGIN[..], &PATH, &next_hop].concat();
+    // With the prefix in MP_REACH_NLRI there is more than before: the last octets no longer fit.
+    let length = u16::MAX - u16::try_from(usual.len() + 4).unwrap();
+    let [high, low] = length.to_be_bytes();
+    let attributes = [&usual[..], &[0xd0, 99, high, low], &vec![0; length.into()]].concat();
+    let rib = [&[0, 0, 0, 1, 32, 0x20, 1, 0x0d, 0xb8, 0, 1][..], &entry(0, None, &attributes)].concat();
+    let octets = [record(13, 1, &index()), record(13, 4, &rib)].concat();
+    assert_eq!(routes(&octets), ["withdraw 2001:db8::/32 #0 of 65102 192.0.2.1"]);
+}
+
+#[test]
 fn an_index_tells_identifiers_that_are_known() {
     only(&record(13, 1, &index()), |record| {
         let Body::Peers { view: b"all", peers: [first, second] } = record.body else { panic!("{record:?}") };
