@@ -6,6 +6,7 @@
 
 pub mod config;
 pub mod frame;
+pub mod mrt;
 pub mod notification;
 pub mod open;
 pub mod session;

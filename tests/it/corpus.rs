@@ -32,6 +32,11 @@ fn frame() {
 }
 
 #[test]
+fn mrt() {
+    replay("mrt", checks::mrt::check);
+}
+
+#[test]
 fn notification() {
     replay("notification", checks::notification::check);
 }
