@@ -20,6 +20,7 @@ pub use diff::{Change, Changes, Effect, diff, same_terms};
 pub use environment::{Environment, Machine};
 pub use error::{Error, Errors};
 pub use model::Config;
+pub use shown::text;
 
 /// Reads the configuration file at `path`.
 ///
@@ -28,7 +29,12 @@ pub use model::Config;
 /// All that is wrong with it.
 pub fn load(path: &Path, environment: &dyn Environment) -> Result<Config, Errors> {
     match environment.file(path) {
-        Ok(text) => parse(&text, path, environment),
+        // The same file names the same places, from wherever it is read.
+        Ok(text) => {
+            let directory = std::path::absolute(path).ok();
+            let directory = directory.as_deref().unwrap_or(path).parent().unwrap_or(Path::new(""));
+            read::config(&text, directory, environment).map_err(|errors| Errors::new(path, &text, errors))
+        }
         Err(error) => {
             Err(Errors::new(path, "", vec![Error::plain(format!("cannot read {}: {error}", path.display()))]))
         }
