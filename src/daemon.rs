@@ -2,6 +2,7 @@
 
 #![expect(clippy::disallowed_methods, reason = "the daemon's own tasks")]
 
+use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -12,6 +13,7 @@ use tracing::{info, warn};
 
 use crate::config::{self, Config, Machine};
 use crate::metrics::Reload;
+use crate::observer::trace::Recorder;
 use crate::observer::{self, Command, Observer, Settings};
 use crate::speaker::{Cease, ListenError, Speaker};
 use crate::time::Clock;
@@ -32,7 +34,7 @@ pub struct Daemon {
     tasks: [JoinHandle<()>; 2],
 }
 
-/// An address that is needed cannot be had.
+/// Something that is needed cannot be had.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// Of a leaf.
@@ -41,6 +43,14 @@ pub enum StartError {
     /// Of the HTTP server.
     #[error(transparent)]
     Http(#[from] BindError),
+    /// The directory of the trace, rather.
+    #[error("cannot record a trace in {}: {source}", directory.display())]
+    Trace {
+        /// Where.
+        directory: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
 }
 
 impl Daemon {
@@ -49,10 +59,10 @@ impl Daemon {
     /// # Errors
     /// An address that cannot be had; nothing is left running then.
     pub async fn start(config: Arc<Config>, source: Option<PathBuf>) -> Result<Self, StartError> {
-        Self::start_with(config, source, Settings::default()).await
+        Self::start_with(config, source, Settings::default(), None).await
     }
 
-    /// The same, with another patience of the observer.
+    /// The same, with another patience of the observer, and with a trace in a directory.
     ///
     /// # Errors
     /// As [`start`](Self::start).
@@ -60,8 +70,13 @@ impl Daemon {
         config: Arc<Config>,
         source: Option<PathBuf>,
         settings: Settings,
+        trace: Option<PathBuf>,
     ) -> Result<Self, StartError> {
         let clock = Clock::start();
+        let recorder = trace.map(|directory| {
+            Recorder::start(&directory).map_err(|source| StartError::Trace { directory, source })
+        });
+        let recorder = recorder.transpose()?;
         // Clients that ask which file it is may stand elsewhere.
         let source = source.map(|source| std::path::absolute(&source).unwrap_or(source));
         let web = Web::bind(&config.http.listen)?;
@@ -69,9 +84,8 @@ impl Daemon {
         let (events, received) = mpsc::channel(EVENTS);
         let speaker = Speaker::start(Arc::clone(&config), clock, events).await?;
         let commands = speaker.clone();
-        let observer = observer::spawn(Arc::clone(&config), settings, clock, received, move |command| {
-            obey(&commands, command);
-        });
+        let obey = move |command| obey(&commands, command);
+        let observer = observer::spawn_with(recorder, Arc::clone(&config), settings, clock, received, obey);
 
         let (control, requests) = mpsc::channel(8);
         let (stop, stopped) = watch::channel(false);
@@ -125,6 +139,8 @@ impl Daemon {
 
     /// Says goodbye to every peer and to every client, and waits until all have ended.
     pub async fn stop(self, text: &str) {
+        // How sessions end now is nobody's doing but ours.
+        self.observer.end_trace().await;
         self.speaker.shutdown(text).await;
         self.stop.send_replace(true);
         let [web, steward] = self.tasks;

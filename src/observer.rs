@@ -31,6 +31,7 @@ mod snapshot;
 mod task;
 #[cfg(test)]
 mod tests;
+pub mod trace;
 pub mod view;
 mod work;
 
@@ -38,4 +39,4 @@ pub use events::EventLog;
 pub use offline::Offline;
 pub use query::{BadCursor, Cursor, Match, RouteQuery, StateFilter};
 pub use snapshot::{PeerSnapshot, Processing, RibSnapshot, Snapshot};
-pub use task::{Command, Observer, Settings, spawn};
+pub use task::{Command, Observer, Settings, spawn, spawn_with};

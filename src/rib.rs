@@ -26,6 +26,7 @@ mod table;
 mod tests;
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+use serde::{Deserialize, Serialize};
 
 use self::address::{V4, V6};
 use self::attributes::Store;
@@ -44,7 +45,7 @@ const ALLOCATION: usize = 16;
 
 /// A peer's place in the table. The caller numbers its peers from zero and uses numbers again: memory
 /// grows with the largest.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct PeerIndex(pub u32);
 
 /// What names a path: also the cursor of a paged query. The order is the order of answers.

@@ -4,13 +4,16 @@
 
 use std::ops::Range;
 
+use serde::{Deserialize, Serialize};
+
 use super::attribute::Set;
 use super::update::Announced;
 use super::{Family, Nlri, Update};
 
 /// Routes and markers of one session, in the order in which they arrived.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Batch {
+    #[serde(with = "octets")]
     octets: Vec<u8>,
     items: Vec<Entry>,
 }
@@ -135,7 +138,7 @@ impl Batch {
     }
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 enum Entry {
     Announce { nlri: Span, attributes: Range<u32> },
     Withdraw { nlri: Span },
@@ -144,9 +147,34 @@ enum Entry {
     EndRefresh(Family),
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 struct Span {
     family: Family,
     add_path: bool,
     octets: Range<u32>,
+}
+
+/// Octets in one piece, not one by one.
+mod octets {
+    use serde::{Deserializer, Serializer, de};
+
+    pub(super) fn serialize<S: Serializer>(octets: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_bytes(octets)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
+        struct Octets;
+        impl de::Visitor<'_> for Octets {
+            type Value = Vec<u8>;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("octets")
+            }
+
+            fn visit_bytes<E: de::Error>(self, octets: &[u8]) -> Result<Vec<u8>, E> {
+                Ok(octets.to_vec())
+            }
+        }
+        deserializer.deserialize_bytes(Octets)
+    }
 }

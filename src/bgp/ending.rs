@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 use super::Notification;
 use super::negotiated::GracefulRestart;
 use super::notification::Cease;
@@ -40,7 +42,7 @@ pub enum Stop {
 }
 
 /// What becomes of the routes of a session that ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Loss {
     /// Stale for the restart time (RFC 4724, 4.2; RFC 8538, 3.1).
     Graceful,

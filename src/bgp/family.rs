@@ -68,7 +68,7 @@ impl fmt::Display for Family {
 }
 
 /// A set of [`Family`].
-#[derive(Clone, Copy, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Families(u8);
 
 impl Families {

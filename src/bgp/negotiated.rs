@@ -3,11 +3,13 @@
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::capability::RestartFamily;
 use super::{Capability, Families, Family, Open};
 
 /// The terms of an Established session: the only way to read an UPDATE.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[expect(clippy::struct_excessive_bools, reason = "one for each capability, named as the RFCs name them")]
 pub struct Negotiated {
     /// The peer's AS, from the 4-octet capability where it was sent (RFC 6793).
@@ -121,7 +123,7 @@ fn last_graceful_restart(open: &Open) -> Option<(bool, bool, u16, &[RestartFamil
 }
 
 /// What the peer said of graceful restart (RFC 4724, section 3).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GracefulRestart {
     /// R bit: the peer has restarted and waits for our End-of-RIB.
     pub restarting: bool,

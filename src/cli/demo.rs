@@ -30,7 +30,7 @@ impl Demo {
             .map_err(|errors| Error::Config(errors.to_string()))?;
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
         runtime.block_on(async {
-            let daemon = Daemon::start_with(Arc::new(config), None, PATIENCE).await;
+            let daemon = Daemon::start_with(Arc::new(config), None, PATIENCE, None).await;
             let daemon = daemon.map_err(|error| Error::Daemon(error.to_string()))?;
             let [http, ..] = *daemon.http() else { return Err(Error::Daemon("no HTTP address".to_owned())) };
             let told = demo::play(http, &daemon.bgp(), self.once, out).await;

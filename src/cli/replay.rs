@@ -13,6 +13,7 @@ mod places;
 pub(in crate::cli) mod report;
 #[cfg(test)]
 mod tests;
+mod trace;
 
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
@@ -28,11 +29,14 @@ use report::{Part, Verdict};
 #[derive(Debug, Args)]
 pub(super) struct Replay {
     /// MRT files in order, packed with gzip or bzip2 or not at all; - is standard input
-    #[arg(value_name = "FILE", required = true)]
+    #[arg(value_name = "FILE", required_unless_present = "trace", conflicts_with = "trace")]
     files: Vec<PathBuf>,
-    /// Configuration file
-    #[arg(short, long, value_name = "FILE")]
-    config: PathBuf,
+    /// A trace that `thirdleaf run --record` kept: its directory, or one segment of it
+    #[arg(long, value_name = "PATH")]
+    trace: Option<PathBuf>,
+    /// Configuration file; a trace holds its own, and is judged by this one instead
+    #[arg(short, long, value_name = "FILE", required_unless_present = "trace")]
+    config: Option<PathBuf>,
     /// Only this part of the answer; may be given several times
     #[arg(long, value_enum, value_name = "PART")]
     only: Vec<Part>,
@@ -40,7 +44,13 @@ pub(super) struct Replay {
 
 impl Replay {
     pub(super) fn execute(self, options: &Options, out: &mut impl Write) -> Result<Exit, Error> {
-        let config = Arc::new(check::load(&self.config)?);
+        let config = self.config.as_deref().map(check::load).transpose()?.map(Arc::new);
+        if let Some(trace) = &self.trace {
+            return trace::replay(trace, config, &self.only, options, out);
+        }
+        let Some(config) = config else {
+            return Err(Error::Usage("records need a configuration to be judged by: -c FILE".to_owned()));
+        };
         if config.leaves.is_empty() {
             return Err(Error::Usage("the configuration has no leaf to judge for".to_owned()));
         }

@@ -10,6 +10,7 @@ use tracing::{info, warn};
 use super::{Error, Exit, logging};
 use crate::config::{self, Machine};
 use crate::daemon::Daemon;
+use crate::observer::{Settings, trace};
 use crate::speaker;
 
 #[derive(Debug, Args)]
@@ -17,27 +18,45 @@ pub(super) struct Run {
     /// Configuration file
     #[arg(short, long, value_name = "FILE")]
     config: PathBuf,
+    /// Keep all that the daemon is told in a ring of files below the file's `state_dir`: what
+    /// `thirdleaf replay --trace` runs again, and what to attach to a bug report
+    #[arg(long)]
+    record: bool,
 }
 
 impl Run {
     pub(super) fn execute(self) -> Result<Exit, Error> {
         let config =
             config::load(&self.config, &Machine).map_err(|errors| Error::Config(errors.to_string()))?;
+        let trace = self.trace(&config)?;
         let _log = logging::start(&config.global.log);
         match speaker::raise_file_limit() {
             Ok((before, now)) => info!(before, now, "open files"),
             Err(error) => warn!("the limit of open files stays as it is: {error}"),
         }
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-        runtime.block_on(self.serve(Arc::new(config)))
+        runtime.block_on(self.serve(Arc::new(config), trace))
+    }
+
+    /// Where to record.
+    fn trace(&self, config: &config::Config) -> Result<Option<PathBuf>, Error> {
+        match &config.global.state_dir {
+            _ if !self.record => Ok(None),
+            Some(directory) => Ok(Some(directory.join(trace::DIRECTORY))),
+            None => Err(Error::Usage(format!(
+                "--record needs a place to keep the trace: set `state_dir` under [global] in {}, \
+                 as in state_dir = \"/var/lib/thirdleaf\"",
+                self.config.display()
+            ))),
+        }
     }
 
     /// Runs until SIGTERM or SIGINT; SIGHUP is a reload.
-    async fn serve(self, config: Arc<config::Config>) -> Result<Exit, Error> {
+    async fn serve(self, config: Arc<config::Config>, trace: Option<PathBuf>) -> Result<Exit, Error> {
         let mut hangup = signal(SignalKind::hangup())?;
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
-        let daemon = Daemon::start(config, Some(self.config)).await;
+        let daemon = Daemon::start_with(config, Some(self.config), Settings::default(), trace).await;
         let daemon = daemon.map_err(|error| Error::Daemon(error.to_string()))?;
         info!(version = env!("CARGO_PKG_VERSION"), http = ?daemon.http(), bgp = ?daemon.bgp(), "thirdleaf runs");
         loop {

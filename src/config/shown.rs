@@ -6,7 +6,42 @@ use humantime::format_duration;
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
+use super::Config;
 use super::model::{AsRange, Limits, Neighbors, Secret};
+
+/// A file that says the same, secrets left out.
+///
+/// # Errors
+///
+/// None that a valid configuration can cause.
+pub fn text(config: &Config) -> Result<String, toml::ser::Error> {
+    let mut file = toml::Table::try_from(config)?;
+    file.insert("version".to_owned(), toml::Value::Integer(1));
+    if let Some(toml::Value::Table(http)) = file.get_mut("http") {
+        http.remove("token");
+    }
+    for entry in file.get_mut("neighbors").and_then(toml::Value::as_array_mut).into_iter().flatten() {
+        if let Some(entry) = entry.as_table_mut() {
+            entry.remove("password");
+        }
+    }
+    drop_empty(&mut file);
+    toml::to_string(&file)
+}
+
+/// A list without entries is one that is not there.
+fn drop_empty(table: &mut toml::Table) {
+    table.retain(|_, value| value.as_array().is_none_or(|list| !list.is_empty()));
+    for (_, value) in table {
+        match value {
+            toml::Value::Table(inner) => drop_empty(inner),
+            toml::Value::Array(list) => {
+                list.iter_mut().filter_map(toml::Value::as_table_mut).for_each(drop_empty);
+            }
+            _ => {}
+        }
+    }
+}
 
 /// A duration as `"3s"`.
 pub(super) fn duration<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {

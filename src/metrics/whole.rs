@@ -16,6 +16,7 @@ pub(super) fn collect(report: &Report) -> Vec<MetricFamily> {
     families.extend(findings(&report.snapshot));
     families.extend(rogues(report));
     families.extend(queue(&report.snapshot));
+    families.extend(trace(&report.snapshot));
     families
 }
 
@@ -146,4 +147,13 @@ fn processing(processing: &Processing) -> MetricFamily {
     );
     samples.metric(metric);
     samples.finish()
+}
+
+fn trace(snapshot: &Snapshot) -> Option<MetricFamily> {
+    let mut lost = Samples::counter(
+        "trace_lost_total",
+        "Inputs that the trace lacks, because the disk was too slow or full. Only with --record.",
+    );
+    lost.count(&[], snapshot.trace_lost?);
+    Some(lost.finish())
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
 
 use super::Command;
 use super::Settings;
@@ -16,7 +17,7 @@ use crate::speaker::stats::ErrorAction;
 use crate::time::Timestamp;
 
 /// Which findings about a peer were raised and not cleared.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 #[expect(clippy::struct_excessive_bools, reason = "one for each kind, and no two exclude each other")]
 pub(super) struct Raised {
     down: bool,
@@ -166,13 +167,12 @@ impl Core {
 
     fn check_errors(&mut self, at: PeerIndex, now: Timestamp) {
         let Some(peer) = self.peers.get_mut(at) else { return };
-        let errors = peer.error_count();
-        if errors <= std::mem::replace(&mut peer.errors, errors) {
+        let errors = peer.errors.iter().sum();
+        if errors <= std::mem::replace(&mut peer.errors_told, errors) {
             return;
         }
-        let Some(last) = &peer.last else { return };
-        let counts = ErrorAction::ALL.map(|action| (action.name(), last.stats.errors(action)));
-        let counts = counts.iter().filter(|(_, count)| *count > 0);
+        let counts = ErrorAction::ALL.map(ErrorAction::name).into_iter().zip(peer.errors);
+        let counts = counts.filter(|(_, count)| *count > 0);
         let text: Vec<_> = counts.map(|(name, count)| format!("{count} {name}")).collect();
         let proof = peer.proof(format!("{now}: {} in all", text.join(", ")));
         let cause = Cause::malformed_updates(peer.place.scope.clone(), peer.id.clone());
@@ -225,7 +225,7 @@ impl Peer {
             || (self.tally.held() >= self.limit.warn) != self.raised.limit
             || (self.tally.rejected_for(Reason::Limit) > 0 && !self.holds_above_limit())
             || (!self.raised.missing && self.missing(now) != (0, 0))
-            || self.error_count() != self.errors
+            || self.errors.iter().sum::<u64>() != self.errors_told
             || !self.not_kept_families().is_empty()
             || self.families.iter().any(|family| family.is_refresh_over(now))
             || self.has_just_settled(now)
@@ -255,9 +255,11 @@ impl Peer {
         self.session.as_ref().map(|session| session.since.after(self.max_stale_time()))
     }
 
-    fn error_count(&self) -> u64 {
-        let Some(last) = &self.last else { return 0 };
-        ErrorAction::ALL.into_iter().map(|action| last.stats.errors(action)).sum()
+    /// Reads what sessions count beside what they say. `true`: there is more.
+    pub(super) fn count_errors(&mut self) -> bool {
+        let Some(last) = &self.last else { return false };
+        let errors = ErrorAction::ALL.map(|action| last.stats.errors(action));
+        std::mem::replace(&mut self.errors, errors) != errors
     }
 
     pub(super) fn not_kept_families(&self) -> Families {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
 
 use super::duplicates::Duplicates;
 use super::findings::{Findings, Key};
@@ -15,13 +16,17 @@ use super::{Command, Settings, chronicle::Chronicle, view};
 use crate::config::Config;
 use crate::policy::Policy;
 use crate::rib::{PeerIndex, Rib};
-use crate::speaker::Event;
+use crate::speaker::stats::ErrorAction;
+use crate::speaker::{Event, PeerId};
 use crate::time::Timestamp;
 
 /// How long changes gather before findings are looked at.
 const GATHER: Duration = Duration::from_millis(100);
 /// How often what only time changes is looked at.
 const HOUSEKEEPING: Duration = Duration::from_secs(1);
+
+/// A peer's UPDATEs with errors, by [`ErrorAction`].
+pub(super) type Errors = (PeerId, [u64; ErrorAction::ALL.len()]);
 
 /// The core of the observer.
 pub(super) struct Core {
@@ -48,8 +53,18 @@ pub(super) struct Core {
     pub(super) jobs: VecDeque<Job>,
     pub(super) chronicle: Chronicle,
     pub(super) commands: Vec<Command>,
+    /// Whose UPDATEs with errors were found to be more, and what they were counted to.
+    errors: Vec<Errors>,
     /// What a slice of a walk found, kept for its memory.
     pub(super) scratch: Vec<(IpNet, crate::rib::Path)>,
+    pub(super) started: Timestamp,
+    flushed: Timestamp,
+    kept_house: Timestamp,
+}
+
+/// When what was done last.
+#[derive(Clone, Copy, Serialize, Deserialize)]
+pub(super) struct Clocks {
     pub(super) started: Timestamp,
     flushed: Timestamp,
     kept_house: Timestamp,
@@ -75,6 +90,7 @@ impl Core {
             jobs: VecDeque::new(),
             chronicle: Chronicle::new(now),
             commands: Vec::new(),
+            errors: Vec::new(),
             scratch: Vec::new(),
             started: now,
             flushed: now,
@@ -145,9 +161,42 @@ impl Core {
         [flush, stale, self.findings.next()].into_iter().flatten().min()
     }
 
+    /// Whether all that it was told is done, and everybody was told of it.
+    pub(super) fn is_at_rest(&self) -> bool {
+        let told = self.findings.next() != Some(Timestamp::default());
+        told && !self.has_work() && !self.is_dirty() && self.commands.is_empty() && !self.peers.any_leaving()
+    }
+
+    /// When what was done last.
+    pub(super) const fn clocks(&self) -> Clocks {
+        Clocks { started: self.started, flushed: self.flushed, kept_house: self.kept_house }
+    }
+
+    /// Takes over what another core had come to and is put in its place here: it was at rest then.
+    pub(super) fn rest(&mut self, clocks: Clocks) {
+        (self.started, self.flushed, self.kept_house) = (clocks.started, clocks.flushed, clocks.kept_house);
+        (self.hosts_dirty, self.racks_dirty) = (false, false);
+        let stale = self.peers.iter().filter_map(|(at, peer)| Some((peer.stale_until?, at)));
+        self.stale_until = stale.collect();
+        drop((self.take_events(), self.take_commands()));
+    }
+
+    /// Counters of errors as the next tick is to find them.
+    pub(super) fn count_errors_of(&mut self, peer: &PeerId, errors: [u64; ErrorAction::ALL.len()]) {
+        let at = self.peers.find(peer);
+        if let Some(last) = at.and_then(|at| self.peers.get(at)?.last.as_ref()) {
+            last.stats.set_errors(errors);
+        }
+    }
+
     /// What the speaker should do.
     pub(super) fn take_commands(&mut self) -> Vec<Command> {
         std::mem::take(&mut self.commands)
+    }
+
+    /// Counters of errors that the last tick found to have changed: all that it read beside the time.
+    pub(super) fn take_errors(&mut self) -> Vec<Errors> {
+        std::mem::take(&mut self.errors)
     }
 
     /// What happened, for the log; identifiers are given there.
@@ -221,6 +270,11 @@ impl Core {
     fn keep_house(&mut self, now: Timestamp) {
         let mut forgotten = Vec::new();
         let mut touched = Vec::new();
+        for peer in self.peers.iter_mut() {
+            if peer.count_errors() {
+                self.errors.push((peer.id.clone(), peer.errors));
+            }
+        }
         for (at, peer) in self.peers.iter() {
             if self.is_to_be_forgotten(peer, now) {
                 forgotten.push(at);

@@ -21,7 +21,7 @@ const GLANCE: usize = 64;
 /// How many prefixes are compared in one go.
 const SLICE: usize = 2_000;
 
-type Place = (Scope, IpNet);
+pub(super) type Place = (Scope, IpNet);
 
 /// What is announced twice, and what has to be looked at.
 #[derive(Default)]
@@ -34,6 +34,18 @@ pub(super) struct Duplicates {
 impl Duplicates {
     pub(super) fn is_dirty(&self) -> bool {
         self.all_dirty || !self.dirty.is_empty()
+    }
+
+    /// What is announced twice, in order.
+    pub(super) fn found(&self) -> Vec<(Place, Class)> {
+        let mut found: Vec<_> = self.found.iter().map(|(place, class)| (place.clone(), *class)).collect();
+        found.sort_unstable();
+        found
+    }
+
+    /// The same again.
+    pub(super) fn set_found(&mut self, found: Vec<(Place, Class)>) {
+        self.found = found.into_iter().collect();
     }
 
     /// A path of this prefix went: if it was announced twice, that may be over.

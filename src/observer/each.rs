@@ -1,9 +1,11 @@
 //! A value for each family.
 
+use serde::{Deserialize, Serialize};
+
 use crate::bgp::Family;
 
 /// A value for each [`Family`].
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Each<T> {
     ipv4: T,
     ipv6: T,

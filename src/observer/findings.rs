@@ -26,6 +26,8 @@ use std::hash::BuildHasher;
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::view;
 use crate::config::model;
 use crate::speaker::PeerId;
@@ -52,7 +54,7 @@ const MAX_WAITING: usize = 10_000;
 const KINDS: usize = Kind::ALL.len();
 
 /// All findings, pending, open and lately resolved.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Findings {
     open_after: [Duration; KINDS],
     causes: BTreeMap<u64, Cause>,
@@ -75,7 +77,7 @@ pub struct Findings {
 }
 
 /// What became of a finding.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Transition {
     /// What happened.
     pub change: Change,
@@ -84,7 +86,7 @@ pub struct Transition {
 }
 
 /// What happens to a finding.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Change {
     /// Its cause is there.
     Pending,
@@ -97,7 +99,7 @@ pub enum Change {
 }
 
 /// Something that is wrong now.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 struct Cause {
     key: Key,
     id: Box<str>,
@@ -118,7 +120,7 @@ struct Cause {
     events: u64,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 enum State {
     /// Above the bounds: nobody sees it.
     Waiting,
@@ -126,7 +128,7 @@ enum State {
     Open(Timestamp),
 }
 
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 struct Witness {
     node: Option<Arc<str>>,
     text: String,
@@ -272,6 +274,11 @@ impl Findings {
     /// Resolved findings of the last 24 hours, the oldest first.
     pub fn resolved(&self) -> impl Iterator<Item = &view::Finding> {
         self.resolved.iter().map(|(_, finding)| finding)
+    }
+
+    /// How many causes and resolved findings are remembered.
+    pub fn size(&self) -> u64 {
+        self.causes.len().saturating_add(self.resolved.len()) as u64
     }
 
     /// A number that changes whenever a finding may look different.

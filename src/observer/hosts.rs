@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use foldhash::fast::RandomState;
 use hashbrown::HashMap;
+use serde::{Deserialize, Serialize};
 
 use super::findings::Scope;
 use super::peers::{Peer, Peers};
@@ -18,6 +19,7 @@ use crate::rib::PeerIndex;
 use crate::time::Timestamp;
 
 /// A node that several leaves of one rack hear: they should hear the same.
+#[derive(Clone, Serialize, Deserialize)]
 pub(super) struct Twin {
     pub(super) scope: Scope,
     pub(super) name: Arc<str>,

@@ -35,7 +35,12 @@ pub struct Offline {
 impl Offline {
     /// An observer that starts at `now` and knows the pinned peers and no route.
     pub fn new(config: Arc<Config>, settings: Settings, now: Timestamp) -> Self {
-        Self { core: Core::new(config, settings, now), now, next: now, restless_until: now.after(RESTLESS) }
+        Self::of(Core::new(config, settings, now), now)
+    }
+
+    /// What a core has come to that was told by others.
+    pub(super) fn of(core: Core, now: Timestamp) -> Self {
+        Self { core, now, next: now, restless_until: now.after(RESTLESS) }
     }
 
     /// The time that it has come to. It never goes back, whatever time is named.
@@ -122,5 +127,6 @@ impl Offline {
     fn forget_what_is_told(&mut self) {
         drop(self.core.take_commands());
         drop(self.core.take_events());
+        drop(self.core.take_errors());
     }
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use foldhash::fast::RandomState;
 use hashbrown::HashMap;
 use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
 
 use super::alarms::Raised;
 use super::each::Each;
@@ -17,14 +18,17 @@ use crate::config::Config;
 use crate::config::model::{Leaf, Neighbors, Node};
 use crate::policy::{Class, Expected, Judgement, Reason, Terms};
 use crate::rib::PeerIndex;
+use crate::speaker::stats::ErrorAction;
 use crate::speaker::{PeerId, PeerStats, SessionId};
 use crate::time::Timestamp;
 
 /// One known peer.
+#[derive(Serialize, Deserialize)]
 pub(super) struct Peer {
     pub(super) id: PeerId,
     pub(super) place: Place,
     /// The pin that names its address, if one does.
+    #[serde(skip)]
     pub(super) pin: Option<Arc<Node>>,
     /// Since when it is known.
     pub(super) known_since: Timestamp,
@@ -40,7 +44,9 @@ pub(super) struct Peer {
     /// Since when it is Established, or down.
     pub(super) since: Option<Timestamp>,
     pub(super) last_error: Option<Arc<str>>,
+    #[serde(skip)]
     pub(super) terms: Option<Arc<Terms>>,
+    #[serde(skip)]
     pub(super) neighbors: Option<Arc<Neighbors>>,
     pub(super) families: Each<FamilyState>,
     /// Families in which a prefix may have several paths, if only of an earlier session.
@@ -48,6 +54,7 @@ pub(super) struct Peer {
     /// When its stale routes go, or stop waiting for End-of-RIB.
     pub(super) stale_until: Option<Timestamp>,
     pub(super) tally: Tally,
+    #[serde(skip)]
     pub(super) owed: Vec<Owed>,
     /// Its latest losses, at most four.
     pub(super) losses: VecDeque<Timestamp>,
@@ -56,8 +63,10 @@ pub(super) struct Peer {
     pub(super) refreshed: Option<Timestamp>,
     /// Some of what was not kept may be acceptable now: it is to be asked as soon as it may be.
     pub(super) refresh_due: bool,
-    /// UPDATEs with errors as counted at the last look.
-    pub(super) errors: u64,
+    /// UPDATEs with errors as counted when the house was last kept.
+    pub(super) errors: [u64; ErrorAction::ALL.len()],
+    /// How many of them its finding tells of.
+    pub(super) errors_told: u64,
     /// How many routes that were not kept its finding tells of.
     pub(super) not_kept_told: u64,
     /// Which findings about it were raised and not cleared.
@@ -69,7 +78,7 @@ pub(super) struct Peer {
 }
 
 /// Where a peer belongs.
-#[derive(Clone, PartialEq)]
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Place {
     pub(super) scope: Scope,
     pub(super) rack: Arc<str>,
@@ -77,6 +86,7 @@ pub(super) struct Place {
 }
 
 /// An Established session.
+#[derive(Serialize, Deserialize)]
 pub(super) struct Session {
     pub(super) id: SessionId,
     pub(super) since: Timestamp,
@@ -86,6 +96,7 @@ pub(super) struct Session {
 }
 
 /// What is shown of a session, also after its end.
+#[derive(Serialize, Deserialize)]
 pub(super) struct Last {
     pub(super) id: SessionId,
     /// Our end.
@@ -96,7 +107,7 @@ pub(super) struct Last {
 }
 
 /// What a family of a peer is going through.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy, Default, Serialize, Deserialize)]
 pub(super) struct FamilyState {
     /// End-of-RIB was heard in this session.
     pub(super) end_of_rib: bool,
@@ -106,7 +117,7 @@ pub(super) struct FamilyState {
 }
 
 /// What the old generation of a family's paths stands for.
-#[derive(Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Old {
     /// Routes like any others.
     #[default]
@@ -136,7 +147,7 @@ impl FamilyState {
 }
 
 /// Numbers, exact at any time.
-#[derive(Clone, Default)]
+#[derive(Clone, Default, Serialize, Deserialize)]
 pub(super) struct Tally {
     pub(super) accepted: Each<[u64; Class::ALL.len()]>,
     pub(super) rejected: Each<[u64; Reason::ALL.len()]>,
@@ -169,6 +180,7 @@ impl Owed {
 }
 
 /// What became of a peer's prefix limit.
+#[derive(Serialize, Deserialize)]
 pub(super) struct LimitState {
     /// From how many routes on it is a finding.
     pub(super) warn: u64,
@@ -215,7 +227,8 @@ impl Peer {
             limit: LimitState { warn: u64::MAX, reset: None, resets: 0 },
             refreshed: None,
             refresh_due: false,
-            errors: 0,
+            errors: [0; ErrorAction::ALL.len()],
+            errors_told: 0,
             not_kept_told: 0,
             raised: Raised::default(),
             dirty: false,
@@ -372,10 +385,36 @@ impl Peers {
         numbered.filter_map(|(at, peer)| Some((at, peer.as_ref()?))).filter(|(_, peer)| !peer.leaving)
     }
 
+    /// The known ones, to be changed.
+    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Peer> {
+        self.slots.iter_mut().flatten().filter(|peer| !peer.leaving)
+    }
+
     /// Where they are, those included that are about to leave.
     pub(super) fn indexes(&self) -> Vec<PeerIndex> {
         let numbered = (0..).map(PeerIndex).zip(&self.slots);
         numbered.filter_map(|(at, peer)| peer.as_ref().map(|_| at)).collect()
+    }
+
+    /// Whether some that left still have routes.
+    pub(super) fn any_leaving(&self) -> bool {
+        self.slots.iter().flatten().any(|peer| peer.leaving)
+    }
+
+    /// All places, and those that are free to be used again.
+    pub(super) fn slots(&self) -> (&[Option<Peer>], &[PeerIndex]) {
+        (&self.slots, &self.free)
+    }
+
+    /// The same again.
+    pub(super) fn of_slots(slots: Vec<Option<Peer>>, free: Vec<PeerIndex>) -> Self {
+        let mut peers = Self { slots, free, ..Self::default() };
+        for (at, slot) in (0..).map(PeerIndex).zip(&peers.slots) {
+            let Some(peer) = slot else { continue };
+            peers.by_id.insert(peer.id.clone(), at);
+            peers.by_session.extend(peer.session.as_ref().map(|session| (session.id, at)));
+        }
+        peers
     }
 
     /// Makes a peer known.

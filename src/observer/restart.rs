@@ -14,7 +14,7 @@ use super::peers::{FamilyState, Last, Old, Peer, Session};
 use super::work::Job;
 use crate::bgp::negotiated::GracefulRestart;
 use crate::bgp::{Families, Family};
-use crate::policy::Subject;
+use crate::policy::{Subject, Terms};
 use crate::rib::{Key, Path, PeerIndex};
 use crate::speaker::{Closed, Established, Loss, ResetReason, SessionId};
 use crate::time::Timestamp;
@@ -336,17 +336,8 @@ impl Core {
 
     /// Compiles what applies to the peer now; what it announced before is judged again if that differs.
     pub(super) fn judge_by_new_terms(&mut self, at: PeerIndex, now: Timestamp) -> bool {
+        let Some(terms) = self.terms(at) else { return false };
         let Some(peer) = self.peers.get(at) else { return false };
-        let Some(last) = &peer.last else { return false };
-        let terms = self.policy.terms(&Subject {
-            address: peer.id.address,
-            local: last.local,
-            peer_as: last.negotiated.peer_as,
-            local_as: last.negotiated.local_as,
-            cluster: &peer.place.scope.cluster,
-            rack: peer.pin.as_ref().and_then(|pin| pin.rack.as_deref()).unwrap_or(&peer.place.rack),
-            node: peer.pin.as_ref().map(|pin| &*pin.name),
-        });
         if peer.terms.as_deref() == Some(&terms) {
             return false;
         }
@@ -357,6 +348,41 @@ impl Core {
         self.no_longer_owed(at, &former, now);
         self.review(at);
         true
+    }
+
+    /// Finds out by what a peer is judged, of which all is known but what the configuration says.
+    pub(super) fn find_terms(&mut self, at: PeerIndex) {
+        let Some(peer) = self.peers.get_mut(at) else { return };
+        peer.neighbors = self.map.neighbors(&peer.id).cloned();
+        peer.pin = self.map.pin(peer.id.address, &peer.place.rack).cloned();
+        let terms = self.terms(at).map(Arc::new);
+        if let Some(peer) = self.peers.get_mut(at) {
+            peer.terms = terms;
+        }
+    }
+
+    /// Finds out what it owes, once its routes are there.
+    pub(super) fn find_owed(&mut self, at: PeerIndex) {
+        let Some(peer) = self.peers.get(at) else { return };
+        let expected = peer.terms.iter().flat_map(|terms| terms.expected());
+        let owed = expected.map(|what| self.count_owed(at, peer, *what)).collect();
+        if let Some(peer) = self.peers.get_mut(at) {
+            peer.owed = owed;
+        }
+    }
+
+    fn terms(&self, at: PeerIndex) -> Option<Terms> {
+        let peer = self.peers.get(at)?;
+        let last = peer.last.as_ref()?;
+        Some(self.policy.terms(&Subject {
+            address: peer.id.address,
+            local: last.local,
+            peer_as: last.negotiated.peer_as,
+            local_as: last.negotiated.local_as,
+            cluster: &peer.place.scope.cluster,
+            rack: peer.pin.as_ref().and_then(|pin| pin.rack.as_deref()).unwrap_or(&peer.place.rack),
+            node: peer.pin.as_ref().map(|pin| &*pin.name),
+        }))
     }
 }
 

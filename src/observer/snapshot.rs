@@ -28,6 +28,8 @@ pub struct Snapshot {
     pub processing: Processing,
     /// Events that wait for the observer, and how many may.
     pub queue: (usize, usize),
+    /// How many inputs the trace lacks; none, if none is recorded.
+    pub trace_lost: Option<u64>,
 }
 
 impl Snapshot {

@@ -9,10 +9,12 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, oneshot};
 
 use super::core::Core;
 use super::search::Search;
+use super::trace::{Recorded, Recorder};
 use super::{EventLog, Processing, RouteQuery, Snapshot, view};
 use crate::bgp::Families;
 use crate::config::Config;
@@ -49,7 +51,7 @@ pub enum Command {
 }
 
 /// How patient the observer is with what has not happened yet since it started.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct Settings {
     /// Before this, no expected route is missed. A node says with End-of-RIB that it has told everything,
     /// and missing routes are judged after it only; this lets a whole fabric settle besides.
@@ -83,10 +85,23 @@ enum Request {
     Why(IpNet, oneshot::Sender<Vec<view::Why>>),
     Reconfigure(Arc<Config>, oneshot::Sender<()>),
     Forget(Option<String>, IpAddr, oneshot::Sender<usize>),
+    EndTrace(oneshot::Sender<Option<oneshot::Receiver<()>>>),
 }
 
 /// Starts the observer. It ends when all senders of `events` are gone.
 pub fn spawn(
+    config: Arc<Config>,
+    settings: Settings,
+    clock: Clock,
+    events: mpsc::Receiver<Delivery>,
+    speaker: impl Fn(Command) + Send + 'static,
+) -> Observer {
+    spawn_with(None, config, settings, clock, events, speaker)
+}
+
+/// The same with a recorder that notes all that it is told.
+pub fn spawn_with(
+    recorder: Option<Recorder>,
     config: Arc<Config>,
     settings: Settings,
     clock: Clock,
@@ -98,7 +113,7 @@ pub fn spawn(
     let log = Arc::new(EventLog::new());
     let heartbeat = Arc::new(AtomicU64::new(now.as_micros()));
     let observer = Observer { requests: sender, log: log.clone(), heartbeat: heartbeat.clone() };
-    let core = Core::new(config, settings, now);
+    let core = Recorded::new(Core::new(config, settings, now), recorder);
     let task = Task {
         core,
         clock,
@@ -127,7 +142,7 @@ const STEPS: usize = 4_000;
 const FRESH: Duration = Duration::from_millis(50);
 
 struct Task<F> {
-    core: Core,
+    core: Recorded,
     clock: Clock,
     events: mpsc::Receiver<Delivery>,
     requests: mpsc::Receiver<Request>,
@@ -218,6 +233,9 @@ impl<F: Fn(Command)> Task<F> {
                 self.core.reconfigure(config, now);
                 let _ = answer.send(());
             }
+            Request::EndTrace(answer) => {
+                let _ = answer.send(self.core.end());
+            }
             Request::Forget(leaf, peer, answer) => {
                 let _ = answer.send(self.core.forget_down(leaf.as_deref(), peer, now));
             }
@@ -231,6 +249,7 @@ impl<F: Fn(Command)> Task<F> {
         let snapshot = Arc::new(Snapshot {
             processing: self.processing,
             queue: (self.events.len(), self.events.max_capacity()),
+            trace_lost: self.core.lost(),
             ..self.core.snapshot(now)
         });
         self.snapshot = Some(Arc::clone(&snapshot));
@@ -251,8 +270,9 @@ impl<F: Fn(Command)> Task<F> {
     }
 
     fn tell(&mut self) {
-        self.log.append(self.core.take_events());
-        for command in self.core.take_commands() {
+        let (events, commands) = self.core.take();
+        self.log.append(events);
+        for command in commands {
             (self.speaker)(command);
         }
     }
@@ -285,6 +305,14 @@ impl Observer {
     /// address on the named leaf, or on all. Answers how many there were.
     pub async fn forget(&self, leaf: Option<String>, peer: IpAddr) -> Option<usize> {
         self.ask(|answer| Request::Forget(leaf, peer, answer)).await
+    }
+
+    /// Ends the trace, if one is recorded, and waits until all of it is written.
+    pub async fn end_trace(&self) {
+        if let Some(Some(written)) = self.ask(Request::EndTrace).await {
+            // What could not be written was warned of.
+            let _ = written.await;
+        }
     }
 
     /// What happened.

@@ -10,6 +10,7 @@ mod query;
 mod reload;
 mod restart;
 mod task;
+mod trace;
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
@@ -19,6 +20,7 @@ use bytes::BytesMut;
 use ipnet::IpNet;
 
 use super::core::Core;
+use super::trace::{Recorded, Recorder};
 use super::{PeerSnapshot, RouteQuery, Settings, Snapshot, view};
 use crate::bgp::announce::Announcer;
 use crate::bgp::attribute::Builder;
@@ -49,7 +51,7 @@ fn config() -> Config {
             state_dir: None,
             log: Log { format: LogFormat::Text, level: LogLevel::Info },
         },
-        http: Http { listen: vec![], token: None },
+        http: Http { listen: vec!["127.0.0.1:9179".parse().unwrap()], token: None },
         leaves: vec![leaf("leaf1", "rack1"), leaf("leaf2", "rack1"), leaf("leaf3", "rack2")],
         neighbors: ["leaf1", "leaf2", "leaf3"]
             .iter()
@@ -84,7 +86,11 @@ fn leaf(name: &str, rack: &str) -> Leaf {
         name: name.into(),
         local_as: LEAF_AS,
         router_id: Ipv4Addr::new(10, 0, 0, 101),
-        listen: vec![],
+        listen: ["127.0.0.", "[fd00:1::"]
+            .into_iter()
+            .zip(["", "]"])
+            .map(|(from, to)| format!("{from}{}{to}:1790", &name[4..]).parse().unwrap())
+            .collect(),
         rack: rack.into(),
         cluster: "default".into(),
         vrf: "default".into(),
@@ -169,7 +175,7 @@ fn restart(seconds: u64) -> GracefulRestart {
 
 /// The core and its time.
 struct World {
-    core: Core,
+    core: Recorded,
     config: Config,
     now: Timestamp,
     sessions: u64,
@@ -200,7 +206,12 @@ impl World {
     }
 
     fn patient(config: Config, settings: Settings) -> Self {
+        Self::recorded(config, settings, None)
+    }
+
+    fn recorded(config: Config, settings: Settings, recorder: Option<Recorder>) -> Self {
         let core = Core::new(Arc::new(config.clone()), settings, START);
+        let core = Recorded::new(core, recorder);
         Self { core, config, now: START, sessions: 0, commands: vec![], events: vec![], heard: vec![] }
     }
 

@@ -28,7 +28,7 @@ impl fmt::Display for PeerId {
 }
 
 /// One connection that reached Established; never used twice, and later ones are larger.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct SessionId(pub u64);
 
 /// Something the observer must know, in the order in which the session saw it.
@@ -75,7 +75,7 @@ pub struct Established {
 }
 
 /// A session that was Established ended.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Closed {
     /// Which.
     pub session: SessionId,
@@ -90,7 +90,7 @@ pub struct Closed {
 }
 
 /// Why a session was reset: the `reason` label of `thirdleaf_bgp_session_resets_total`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum ResetReason {
     /// Our hold timer expired.
     HoldTimer,

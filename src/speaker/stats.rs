@@ -2,6 +2,8 @@
 
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering::Relaxed};
 
+use serde::{Deserialize, Serialize};
+
 use super::ResetReason;
 use crate::bgp::MessageType;
 
@@ -9,7 +11,7 @@ use crate::bgp::MessageType;
 pub use crate::bgp::MessageType as Kind;
 
 /// Counters of one peer over all its sessions since we started.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub struct PeerStats {
     /// The furthest state that any connection of this peer is in.
     state: AtomicU8,
@@ -141,6 +143,11 @@ impl PeerStats {
         if updates > 0 {
             self.errors[action as usize].fetch_add(updates.into(), Relaxed);
         }
+    }
+
+    /// Counts again what was counted elsewhere, by [`ErrorAction`].
+    pub(crate) fn set_errors(&self, errors: [u64; ErrorAction::ALL.len()]) {
+        self.errors.iter().zip(errors).for_each(|(counter, count)| counter.store(count, Relaxed));
     }
 
     /// Adds what `other` counted, which counts no more.

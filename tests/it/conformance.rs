@@ -154,8 +154,8 @@ type Outcome = Result<String, String>;
 
 /// Runs all cases of a group, prints their table, and fails if one of them did.
 pub(crate) fn run(group: &str, bench: &Bench, cases: Vec<Case>) {
-    let cases = cases.into_boxed_slice();
     let _quiet = QUIET.read().unwrap_or_else(PoisonError::into_inner);
+    let cases = cases.into_boxed_slice();
     let next = AtomicUsize::new(0);
     let outcomes: Mutex<Vec<Option<Outcome>>> = Mutex::new(vec![None; cases.len()]);
     let witness = Witness::start(bench);

@@ -9,7 +9,7 @@ use thirdleaf::lab::node::{Node, Peering, RESTART_TIME, Route, Settings, Timers}
 use crate::run::{Daemon, Place, eventually, stderr, stdout};
 
 /// Node `n` of `place`: AS 65101 + n, one block, the service range.
-fn node(place: &Place, n: u8) -> Node {
+pub(crate) fn node(place: &Place, n: u8) -> Node {
     let (leaf, own) = (SocketAddr::from((place.host(4), 1790)), place.host(n * 8));
     Node::start(Settings {
         name: format!("node-{n}"),

@@ -11,4 +11,5 @@ mod peer;
 mod replay;
 mod run;
 mod sim;
+mod trace;
 mod wire;

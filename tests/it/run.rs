@@ -118,10 +118,14 @@ pub(crate) struct Daemon {
 
 impl Daemon {
     pub(crate) fn start(place: &Place, config: &Path) -> Self {
+        Self::start_with(place, config, &[])
+    }
+
+    pub(crate) fn start_with(place: &Place, config: &Path, more: &[&str]) -> Self {
         // Named as people name it, from the folder that it stands in.
         let (folder, file) = (config.parent().unwrap(), config.file_name().unwrap());
         let mut command = command(&["run", "-c", file.to_str().unwrap()]);
-        command.current_dir(folder);
+        command.args(more).current_dir(folder);
         Self::spawn(place, command)
     }
 

@@ -1,6 +1,6 @@
 //! Secrets come from files and variables, and never leave.
 
-use super::{Fake, Secret, and, read_in, with};
+use super::{Fake, REFERENCE, Secret, and, read_in, with};
 
 const PEER_AS: &str = "peer_as = [\"65102-65199\"]";
 const SECRET: &str = "hunter2";
@@ -125,4 +125,27 @@ fn a_caret_behind_a_hidden_value_stands_below_its_place() {
    |                              ^^^^^^
    = help: did you mean `prefixes`?";
     assert!(errors.contains(expected), "{errors}");
+}
+
+#[test]
+fn a_file_that_says_the_same_leaves_them_out() {
+    let keys = "password_env = \"KEY\"\nadd_path = true\nfamilies = [\"ipv6\"]\npassive = false";
+    let text = with(PEER_AS, &format!("peer_as = [65200, \"65102-65199\"]\n{keys}"));
+    let more = "[http]\ntoken_env = \"KEY\"\n[[nodes]]\nname = \"n1\"\naddress = \"192.168.1.9\"\n\
+                as = 65110\n[findings]\nopen_after = { rogue_route = \"1m 30s\" }\nforget_after = \"1day 500ms\"\n\
+                [policy]\norigin_as = [65000, \"65102-65199\"]\nuniqueness = { service_host = \"one_node\" }\n";
+    let text = text.replace("range = \"192.168.1.0/26\"", "range = \"192.168.1.9/32\"");
+    for text in [format!("{text}\n{more}"), REFERENCE.to_owned()] {
+        let mut config = read_in(&text, &Fake::default().variable("KEY", SECRET))
+            .unwrap_or_else(|errors| panic!("{errors}"));
+        let again = crate::config::text(&config).unwrap();
+        assert!(!again.contains(SECRET) && !again.contains("***"), "{again}");
+        config.http.token = None;
+        config.neighbors.iter_mut().for_each(|entry| entry.password = None);
+        assert_eq!(
+            read_in(&again, &Fake::default()).unwrap_or_else(|errors| panic!("{errors}")),
+            config,
+            "{again}"
+        );
+    }
 }

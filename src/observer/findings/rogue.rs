@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
 
 use super::{Findings, Key, Proof, Scope, text};
 use crate::policy::Reason;
@@ -18,7 +19,7 @@ const ROLL_UP_ABOVE: u64 = 10;
 const UNROLL_AFTER: Duration = Duration::from_mins(1);
 
 /// Who announces a rejected route.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Announcer {
     /// The peer.
     pub peer: PeerId,
@@ -29,7 +30,7 @@ pub struct Announcer {
 }
 
 /// A rejected route of one peer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Rogue {
     /// The prefix.
     pub prefix: IpNet,
@@ -40,7 +41,7 @@ pub struct Rogue {
 }
 
 /// The rejected routes of one peer.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Routes {
     announcer: Announcer,
     since: BTreeMap<Rogue, Timestamp>,

@@ -5,9 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 
-use super::{offline, *};
+use super::{offline, trace, *};
 use crate::observer::core::Core;
 use crate::observer::peers::{Tally, answers};
+use crate::observer::trace::to_memory;
 
 /// Who there is: a node that two leaves of a rack hear, its other daemon, and another node.
 const SLOTS: [(&str, &str, u32); 4] = [
@@ -177,9 +178,18 @@ struct Play {
 
 impl Play {
     fn new(limits: &Limits) -> Self {
+        Self::recorded(limits, None)
+    }
+
+    fn recorded(limits: &Limits, recorder: Option<Recorder>) -> Self {
         let mut config = config();
         config.neighbors.iter_mut().for_each(|entry| entry.limits = limits.clone());
-        Self { world: World::with(config), open: false, models: std::array::from_fn(|_| Model::default()) }
+        let settings = Settings { route_grace: Duration::ZERO, peer_grace: Duration::ZERO, strangers: false };
+        Self {
+            world: World::recorded(config, settings, recorder),
+            open: false,
+            models: std::array::from_fn(|_| Model::default()),
+        }
     }
 
     fn happens(&mut self, happening: &Happening) {
@@ -401,6 +411,23 @@ proptest! {
         }
         play.world.pass(SECOND * 3);
         offline::same(config, &play.world);
+    }
+
+    #[test]
+    fn a_trace_comes_to_the_same_wherever_it_begins(
+        story in prop::collection::vec(happening(), 1..60),
+        kept in prop_oneof![Just(1), Just(1_000)],
+        action in prop_oneof![Just(LimitAction::Warn), Just(LimitAction::Hold), Just(LimitAction::Reset)],
+        full in prop_oneof![Just(500_usize), Just(5_000), Just(usize::MAX)],
+    ) {
+        let (recorder, memory) = to_memory(full);
+        let limits = Limits { prefixes: 3, warn_at: 0.8, action, rejected_kept: kept };
+        let mut play = Play::recorded(&limits, Some(recorder));
+        for happening in &story {
+            play.happens(happening);
+        }
+        play.world.pass(SECOND * 3);
+        trace::same(&memory.segments(), &play.world);
     }
 
     #[test]

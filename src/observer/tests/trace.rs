@@ -1,0 +1,36 @@
+//! A trace that is played comes to what was recorded.
+
+use std::collections::BTreeSet;
+
+use super::*;
+use crate::observer::trace::{Played, Player};
+
+fn played(segments: &[Vec<u8>]) -> Played {
+    let mut player = Player::new(None);
+    for (segment, name) in segments.iter().zip(1..) {
+        player.play(&format!("trace-{name}"), segment);
+    }
+    player.finish().unwrap()
+}
+
+/// However many segments are gone, the oldest first, the rest comes to what the world has come to.
+#[track_caller]
+pub(super) fn same(segments: &[Vec<u8>], world: &World) {
+    let last = segments.len() - 1;
+    for first in BTreeSet::from([0, last.min(1), last / 2, last]) {
+        let mut played = played(&segments[first..]);
+        assert_eq!(played.damage, [""; 0]);
+        assert_eq!(played.notes, [""; 0]);
+        let (told, live) = (played.offline.snapshot(world.now), world.snapshot());
+        assert_eq!(told.summary, live.summary, "from {first} of {}", segments.len());
+        let (mut told, mut live) = (told.findings, live.findings);
+        if first > 0 {
+            // Of what goes at one moment, what goes first is not told.
+            for findings in [&mut told, &mut live] {
+                findings.sort_by(|one, other| one.id.cmp(&other.id));
+            }
+        }
+        assert_eq!(told, live, "from {first} of {}", segments.len());
+        assert_eq!(all_pages(1_000, |query| played.offline.routes(query)), world.page_all());
+    }
+}

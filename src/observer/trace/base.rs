@@ -1,0 +1,177 @@
+//! What the core must know to go on: all of it, if it is not too much, written while the core is at rest.
+//!
+//! What follows from the rest (terms, judgements, what is owed) is found out again, so that a base is as
+//! small as the routes are.
+
+use std::sync::Arc;
+
+use foldhash::fast::RandomState;
+use hashbrown::HashMap;
+use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
+
+use super::MOST_IN_BASE;
+use crate::bgp::Family;
+use crate::bgp::attribute::Set;
+use crate::config::{self, Config, Environment};
+use crate::observer::Settings;
+use crate::observer::core::{Clocks, Core};
+use crate::observer::findings::{Findings, Key, Scope};
+use crate::observer::hosts::Twin;
+use crate::observer::peers::{Peer, Peers};
+use crate::policy::{Class, Reason};
+use crate::rib::PeerIndex;
+use crate::time::Timestamp;
+
+/// What a segment goes on from.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) enum Base {
+    /// Nothing: the core was made just then.
+    New {
+        /// The configuration, as a file that says the same.
+        config: String,
+        /// How patient it is.
+        settings: Settings,
+    },
+    /// What the next frame holds.
+    Kept,
+    /// Too much was known.
+    Omitted {
+        /// Routes and findings.
+        known: u64,
+    },
+}
+
+/// The core at rest. The kinds of its parts differ between writing, which borrows, and reading.
+#[derive(Serialize, Deserialize)]
+struct Kept<P, F, T> {
+    config: String,
+    settings: Settings,
+    clocks: Clocks,
+    peers: P,
+    vacant: Vec<PeerIndex>,
+    findings: F,
+    duplicates: Vec<((Scope, IpNet), Class)>,
+    twins: T,
+    racks_down: Vec<Key>,
+    sets: Vec<Vec<u8>>,
+    paths: Vec<Path>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[expect(clippy::struct_field_names, reason = "named as in RFC 7911")]
+struct Path {
+    peer: PeerIndex,
+    prefix: IpNet,
+    path_id: u32,
+    /// Where in `sets`.
+    set: u32,
+    over_limit: bool,
+    old: bool,
+    since: Timestamp,
+}
+
+/// How much a base would hold.
+pub(super) fn weight(core: &Core) -> u64 {
+    let paths: u64 = Family::ALL.into_iter().map(|family| core.rib.counters(family).paths).sum();
+    paths.saturating_add(core.findings.size())
+}
+
+/// Whether it would hold too much.
+pub(super) fn is_too_much(core: &Core) -> bool {
+    weight(core) > MOST_IN_BASE
+}
+
+/// Appends the frame of a core at rest.
+pub(super) fn put(core: &Core, config: String, out: &mut Vec<u8>) -> Result<(), postcard::Error> {
+    let (slots, vacant) = core.peers.slots();
+    let mut numbers: HashMap<_, u32, RandomState> = HashMap::default();
+    let (mut sets, mut paths) = (Vec::new(), Vec::new());
+    for (peer, _) in core.peers.iter() {
+        for family in Family::ALL {
+            for (_, prefix, path) in core.rib.paths_of(peer, family, None) {
+                let set = *numbers.entry(path.attributes).or_insert_with(|| {
+                    sets.push(core.rib.attributes(path.attributes).octets().to_vec());
+                    u32::try_from(sets.len() - 1).unwrap_or(u32::MAX)
+                });
+                let over_limit = path.judgement.reasons().contains(Reason::Limit);
+                let (path_id, old, since) = (path.path_id, path.old, path.since);
+                paths.push(Path { peer, prefix, path_id, set, over_limit, old, since });
+            }
+        }
+    }
+    let kept = Kept {
+        config,
+        settings: core.settings,
+        clocks: core.clocks(),
+        peers: slots,
+        vacant: vacant.to_vec(),
+        findings: &core.findings,
+        duplicates: core.duplicates.found(),
+        twins: &core.twins,
+        racks_down: core.racks_down.iter().cloned().collect(),
+        sets,
+        paths,
+    };
+    super::frame::put(&kept, out)
+}
+
+/// The core that [`put`] wrote, and its configuration; `None` if it makes no sense.
+pub(super) fn read(frame: &[u8]) -> Option<(Core, Arc<Config>)> {
+    let kept: Kept<Vec<Option<Peer>>, Findings, Vec<Twin>> = postcard::from_bytes(frame).ok()?;
+    let config = Arc::new(configuration(&kept.config)?);
+    let mut core = Core::new(Arc::clone(&config), kept.settings, kept.clocks.started);
+    core.peers = Peers::of_slots(kept.peers, kept.vacant);
+    core.findings = kept.findings;
+    core.duplicates.set_found(kept.duplicates);
+    core.twins = kept.twins;
+    core.racks_down = kept.racks_down.into_iter().collect();
+    for at in core.peers.indexes() {
+        core.find_terms(at);
+    }
+    for old in [true, false] {
+        for path in kept.paths.iter().filter(|path| path.old == old) {
+            let set = kept.sets.get(usize::try_from(path.set).ok()?)?;
+            put_path(&mut core, path, Set::from_canonical(set));
+        }
+        for at in core.peers.indexes().into_iter().filter(|_| old) {
+            for family in
+                Family::ALL.into_iter().filter(|family| core.rib.count(at, *family) > 0).collect::<Vec<_>>()
+            {
+                core.rib.outdate(at, family);
+            }
+        }
+    }
+    for at in core.peers.indexes() {
+        core.find_owed(at);
+    }
+    core.rest(kept.clocks);
+    Some((core, config))
+}
+
+fn put_path(core: &mut Core, path: &Path, set: Set<'_>) {
+    let Some(terms) = core.peers.get(path.peer).and_then(|peer| peer.terms.clone()) else { return };
+    let judgement = terms.judge(path.prefix, terms.path(set));
+    let judgement = if path.over_limit { judgement.over_limit() } else { judgement };
+    let attributes = core.rib.intern(set);
+    core.rib.announce(path.peer, path.prefix, path.path_id, attributes, judgement, path.since);
+    core.rib.release(attributes);
+}
+
+/// The configuration that a trace holds.
+pub(super) fn configuration(text: &str) -> Option<Config> {
+    config::parse(text, "trace".as_ref(), &Nothing).ok()
+}
+
+/// What a trace names is not looked for on the machine that replays it.
+struct Nothing;
+
+impl Environment for Nothing {
+    fn file(&self, _: &std::path::Path) -> std::io::Result<String> {
+        Err(std::io::ErrorKind::NotFound.into())
+    }
+
+    fn variable(&self, _: &str) -> Option<String> {
+        None
+    }
+}

@@ -1,0 +1,219 @@
+//! The core run over a trace again.
+
+use std::sync::Arc;
+
+use super::base::{self, Base};
+use super::frame::{Frames, Torn};
+use super::record::{Established, Record, Start, Told};
+use crate::config::Config;
+use crate::observer::Offline;
+use crate::observer::core::Core;
+use crate::speaker::{self, Event};
+use crate::time::Timestamp;
+
+/// Plays segments, one after the other, to the core that they were recorded of.
+pub struct Player {
+    /// To judge by instead of what was recorded.
+    instead: Option<Arc<Config>>,
+    core: Option<Core>,
+    now: Timestamp,
+    config: Option<Arc<Config>>,
+    /// Nothing is missing until now.
+    whole: bool,
+    inputs: u64,
+    notes: Vec<String>,
+    damage: Vec<String>,
+}
+
+/// What a trace came to.
+pub struct Played {
+    /// The core at the end.
+    pub offline: Offline,
+    /// The configuration in force then.
+    pub config: Arc<Config>,
+    /// How many inputs it was told.
+    pub inputs: u64,
+    /// What to know of it, a line each.
+    pub notes: Vec<String>,
+    /// Where it is damaged, a line each.
+    pub damage: Vec<String>,
+}
+
+/// There is nothing to begin with.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("there is nothing that can be played{}", lines(.why))]
+pub struct Unplayable {
+    /// What is known of why, a line each.
+    pub why: Vec<String>,
+}
+
+impl Player {
+    /// A player that judges as was judged when it was recorded, or by another configuration.
+    pub const fn new(instead: Option<Arc<Config>>) -> Self {
+        Self {
+            instead,
+            core: None,
+            now: Timestamp::from_micros(0),
+            config: None,
+            whole: false,
+            inputs: 0,
+            notes: Vec::new(),
+            damage: Vec::new(),
+        }
+    }
+
+    /// Plays one segment, the next one.
+    pub fn play(&mut self, name: &str, segment: &[u8]) {
+        let Some(mut frames) = Frames::new(segment) else {
+            self.whole = false;
+            return self.damage.push(format!("{name} is no segment of a trace that this version writes"));
+        };
+        if self.segment(name, &mut frames).is_err() {
+            self.whole = false;
+            let (offset, length) = (frames.offset, segment.len());
+            self.damage.push(format!(
+                "{name} breaks off at octet {offset} of {length}; what is before it was played"
+            ));
+        }
+    }
+
+    fn segment(&mut self, name: &str, frames: &mut Frames<'_>) -> Result<(), Torn> {
+        let Some(Record::Start(start)) = next(frames)? else { return Err(Torn) };
+        if !self.begin(name, start, frames)? {
+            return Ok(());
+        }
+        while let Some(record) = next(frames)? {
+            self.inputs += 1;
+            self.tell(record)?;
+        }
+        Ok(())
+    }
+
+    /// Goes on with a segment; `false`: it cannot be begun with.
+    fn begin(&mut self, name: &str, start: Start, frames: &mut Frames<'_>) -> Result<bool, Torn> {
+        let goes_on = start.continues && self.whole && self.core.is_some();
+        if self.core.is_some() && !goes_on {
+            self.notes.push(match start.base {
+                Base::New { .. } => format!("{name} is the first since thirdleaf started anew"),
+                _ => format!("inputs are missing before {name}, {} since the start", start.lost),
+            });
+        }
+        match start.base {
+            Base::New { config, settings } => {
+                let config = Arc::new(base::configuration(&config).ok_or(Torn)?);
+                let config = self.instead.clone().unwrap_or(config);
+                self.core = Some(Core::new(Arc::clone(&config), settings, start.now));
+                self.config = Some(config);
+            }
+            Base::Kept => {
+                let frame = frames.next()?.ok_or(Torn)?;
+                if !goes_on {
+                    let (mut core, mut config) = base::read(frame).ok_or(Torn)?;
+                    if let Some(instead) = &self.instead {
+                        config = Arc::clone(instead);
+                        core.reconfigure(Arc::clone(instead), start.now);
+                    }
+                    (self.core, self.config) = (Some(core), Some(config));
+                }
+            }
+            Base::Omitted { known } if !goes_on => {
+                self.core = None;
+                self.whole = false;
+                self.notes.push(format!(
+                    "{name} cannot be begun with: {known} routes and findings were known, too many to be written"
+                ));
+                return Ok(false);
+            }
+            Base::Omitted { .. } => {}
+        }
+        self.now = self.now.max(start.now);
+        self.whole = true;
+        Ok(true)
+    }
+
+    fn tell(&mut self, record: Record<'_>) -> Result<(), Torn> {
+        let Some(core) = &mut self.core else { return Ok(()) };
+        match record {
+            Record::Start(_) => return Err(Torn),
+            Record::Handled { event, now } => {
+                self.now = now;
+                if let Some(event) = event_of(core, event) {
+                    core.handle(event, now);
+                }
+            }
+            Record::Worked(now) => {
+                self.now = now;
+                core.work(now);
+            }
+            Record::Errors((peer, counts)) => core.count_errors_of(&peer, counts),
+            Record::Ticked(now) => {
+                self.now = now;
+                core.tick(now);
+                // By another configuration there is other work.
+                while self.instead.is_some() && core.has_work() {
+                    core.work(now);
+                }
+            }
+            Record::Reloaded { config, now } => {
+                self.now = now;
+                if self.instead.is_none() {
+                    let config = Arc::new(base::configuration(&config).ok_or(Torn)?);
+                    core.reconfigure(Arc::clone(&config), now);
+                    self.config = Some(config);
+                }
+            }
+            Record::Forgot { leaf, peer, now } => {
+                self.now = now;
+                core.forget_down(leaf.as_deref(), peer, now);
+            }
+        }
+        drop((core.take_events(), core.take_commands(), core.take_errors()));
+        Ok(())
+    }
+
+    /// What it came to.
+    ///
+    /// # Errors
+    /// There was nothing that could be played.
+    pub fn finish(self) -> Result<Played, Unplayable> {
+        let (Some(core), Some(config)) = (self.core, self.config) else {
+            return Err(Unplayable { why: self.damage.into_iter().chain(self.notes).collect() });
+        };
+        let offline = Offline::of(core, self.now);
+        Ok(Played { offline, config, inputs: self.inputs, notes: self.notes, damage: self.damage })
+    }
+}
+
+/// A line each, after another.
+fn lines(why: &[String]) -> String {
+    why.iter().flat_map(|line| ["\n", line]).collect()
+}
+
+fn next<'a>(frames: &mut Frames<'a>) -> Result<Option<Record<'a>>, Torn> {
+    let Some(body) = frames.next()? else { return Ok(None) };
+    postcard::from_bytes(body).map(Some).map_err(|_| Torn)
+}
+
+/// The event as it was; none, if nobody may peer with that name: then the core only asked for its end.
+fn event_of(core: &Core, told: Told<'_>) -> Option<Event> {
+    Some(match told {
+        Told::Established(news) => Event::Established(Box::new(established(core, news)?)),
+        Told::Routes { session, at, batch } => Event::Routes { session, at, batch: batch.into_owned() },
+        Told::Closed(closed) => Event::Closed(closed.into_owned()),
+    })
+}
+
+fn established(core: &Core, news: Established<'_>) -> Option<speaker::Established> {
+    let neighbors = Arc::clone(core.map.neighbors(&news.peer)?);
+    let known = core.peers.find(&news.peer).and_then(|at| core.peers.get(at)?.last.as_ref());
+    Some(speaker::Established {
+        stats: known.map_or_else(Arc::default, |last| Arc::clone(&last.stats)),
+        session: news.session,
+        peer: news.peer,
+        local: news.local,
+        at: news.at,
+        negotiated: news.negotiated,
+        capabilities: news.capabilities.into_owned(),
+        neighbors,
+    })
+}

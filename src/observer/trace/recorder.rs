@@ -1,0 +1,221 @@
+//! The core and what notes its inputs on their way in.
+
+use std::borrow::Cow;
+use std::net::IpAddr;
+use std::ops::Deref;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+use tracing::warn;
+
+use super::base::{self, Base};
+use super::record::{Record, Start, Told};
+use super::ring::{Part, Ring};
+use super::{SEGMENT, frame};
+use crate::config::{self, Config};
+use crate::observer::core::Core;
+use crate::speaker::Event;
+use crate::time::Timestamp;
+
+/// After a gap, how long to wait before going on.
+const PAUSE: Duration = Duration::from_secs(5);
+
+/// The core, and a recorder that sees every call which changes it.
+pub(in crate::observer) struct Recorded {
+    core: Core,
+    recorder: Option<Recorder>,
+}
+
+/// Notes what the core is told, for a thread that writes it.
+pub struct Recorder {
+    ring: Ring,
+    /// What was noted since the last tick, and how many inputs that is.
+    noted: Vec<u8>,
+    inputs: u64,
+    /// Octets of the segment until now, and with how many it is full.
+    written: usize,
+    full: usize,
+    /// Something is missing, and it is not before this time that a base is written to go on from.
+    gap: Option<Timestamp>,
+}
+
+impl Recorded {
+    /// The core as it begins.
+    pub(in crate::observer) fn new(core: Core, mut recorder: Option<Recorder>) -> Self {
+        if let Some(recorder) = &mut recorder {
+            recorder.begin(&core);
+        }
+        Self { core, recorder }
+    }
+
+    pub(in crate::observer) fn handle(&mut self, event: Event, now: Timestamp) {
+        if let Some(recorder) = &mut self.recorder {
+            recorder.note(&Record::Handled { event: Told::of(&event), now });
+        }
+        self.core.handle(event, now);
+    }
+
+    pub(in crate::observer) fn work(&mut self, now: Timestamp) {
+        if !self.core.has_work() {
+            return;
+        }
+        if let Some(recorder) = &mut self.recorder {
+            recorder.note(&Record::Worked(now));
+        }
+        self.core.work(now);
+    }
+
+    pub(in crate::observer) fn tick(&mut self, now: Timestamp) -> Timestamp {
+        let next = self.core.tick(now);
+        let errors = self.core.take_errors();
+        if let Some(recorder) = &mut self.recorder {
+            for errors in errors {
+                recorder.note(&Record::Errors(errors));
+            }
+            recorder.note(&Record::Ticked(now));
+            recorder.turn(&self.core, now);
+        }
+        next
+    }
+
+    pub(in crate::observer) fn reconfigure(&mut self, config: Arc<Config>, now: Timestamp) {
+        if let Some(recorder) = &mut self.recorder {
+            recorder.note(&Record::Reloaded { config: Cow::Owned(text(&config)), now });
+        }
+        self.core.reconfigure(config, now);
+    }
+
+    pub(in crate::observer) fn forget_down(
+        &mut self,
+        leaf: Option<&str>,
+        peer: IpAddr,
+        now: Timestamp,
+    ) -> usize {
+        if let Some(recorder) = &mut self.recorder {
+            recorder.note(&Record::Forgot { leaf: leaf.map(Cow::Borrowed), peer, now });
+        }
+        self.core.forget_down(leaf, peer, now)
+    }
+
+    pub(in crate::observer) fn take(
+        &mut self,
+    ) -> (Vec<crate::observer::view::Event>, Vec<crate::observer::Command>) {
+        (self.core.take_events(), self.core.take_commands())
+    }
+
+    /// How many inputs could not be noted; `None`: there is no trace.
+    pub(in crate::observer) fn lost(&self) -> Option<u64> {
+        self.recorder.as_ref().map(|recorder| recorder.ring.lost())
+    }
+
+    /// Ends the trace; the answer comes when all of it is written.
+    pub(in crate::observer) fn end(&mut self) -> Option<oneshot::Receiver<()>> {
+        let mut recorder = self.recorder.take()?;
+        recorder.flush(self.core.started);
+        Some(recorder.ring.end())
+    }
+}
+
+/// For tests that look closer.
+#[cfg(test)]
+impl std::ops::DerefMut for Recorded {
+    fn deref_mut(&mut self) -> &mut Core {
+        &mut self.core
+    }
+}
+
+impl Deref for Recorded {
+    type Target = Core;
+
+    fn deref(&self) -> &Core {
+        &self.core
+    }
+}
+
+impl Recorder {
+    /// A recorder that writes into this ring.
+    pub(super) const fn new(ring: Ring, full: usize) -> Self {
+        Self { ring, noted: Vec::new(), inputs: 0, written: 0, full, gap: None }
+    }
+
+    fn begin(&mut self, core: &Core) {
+        let base = Base::New { config: text(&core.config), settings: core.settings };
+        let start = Start { continues: false, lost: 0, now: core.started, base };
+        self.segment(&start, |_| Ok(()));
+    }
+
+    fn note(&mut self, record: &Record<'_>) {
+        if self.gap.is_some() {
+            return self.ring.lose(1);
+        }
+        self.inputs += 1;
+        // Writing to memory does not fail.
+        let _ = frame::put(record, &mut self.noted);
+    }
+
+    /// After each tick: hands over what was noted, and ends a segment that is full.
+    fn turn(&mut self, core: &Core, now: Timestamp) {
+        self.flush(now);
+        match self.gap {
+            None if self.written < self.full => {}
+            Some(pause) if now < pause => {}
+            _ if core.is_at_rest() => self.go_on(core, now),
+            None if self.written.saturating_sub(self.full) > SEGMENT => {
+                self.lose(now, "the core had no rest for too long");
+            }
+            _ => {}
+        }
+    }
+
+    fn flush(&mut self, now: Timestamp) {
+        let inputs = std::mem::take(&mut self.inputs);
+        if self.noted.is_empty() {
+            return;
+        }
+        self.written += self.noted.len();
+        let octets = std::mem::take(&mut self.noted);
+        if !self.ring.send(Part::Inputs { octets, inputs }) {
+            self.lose(now, "the disk is slower than what there is to write");
+        } else if self.ring.has_failed() {
+            self.lose(now, "it cannot be written");
+        }
+    }
+
+    fn lose(&mut self, now: Timestamp, why: &str) {
+        if self.gap.replace(now.after(PAUSE)).is_none() {
+            warn!("the trace has a gap: {why}; thirdleaf_trace_lost_total counts the inputs that it lacks");
+        }
+    }
+
+    /// Another segment, with all that is known for a base.
+    fn go_on(&mut self, core: &Core, now: Timestamp) {
+        let continues = self.gap.is_none();
+        let too_much = base::is_too_much(core);
+        let base = if too_much { Base::Omitted { known: base::weight(core) } } else { Base::Kept };
+        let start = Start { continues, lost: self.ring.lost(), now, base };
+        let kept =
+            |out: &mut Vec<u8>| if too_much { Ok(()) } else { base::put(core, text(&core.config), out) };
+        if self.segment(&start, kept) {
+            self.gap = None;
+        } else {
+            self.gap = Some(now.after(PAUSE));
+        }
+    }
+
+    fn segment(
+        &mut self,
+        start: &Start,
+        kept: impl FnOnce(&mut Vec<u8>) -> Result<(), postcard::Error>,
+    ) -> bool {
+        let mut octets = frame::MAGIC.to_vec();
+        let encoded = frame::put(&Record::Start(start.clone()), &mut octets).and_then(|()| kept(&mut octets));
+        // A base is not what the bound of a segment is about, or a large one would be followed by another.
+        self.written = 0;
+        encoded.is_ok() && self.ring.send(Part::Segment(octets))
+    }
+}
+
+fn text(config: &Config) -> String {
+    config::text(config).unwrap_or_default()
+}
