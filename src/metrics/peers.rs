@@ -194,8 +194,10 @@ fn routes(peers: &[Labelled<'_>]) -> [MetricFamily; 4] {
     let mut rejected =
         Samples::gauge("bgp_rejected_routes", "Rejected routes that are kept, by first reason.");
     let mut stale = Samples::gauge("bgp_stale_routes", "Routes that outlive their session (RFC 4724).");
-    let mut not_kept =
-        Samples::gauge("bgp_rejected_routes_not_kept", "Rejected routes above what is kept: counted only.");
+    let mut not_kept = Samples::gauge(
+        "bgp_rejected_routes_not_kept",
+        "Routes above what is kept of rejected or very large ones: counted only.",
+    );
     for labelled in peers {
         let peer = labelled.peer;
         for (family, (by_class, by_reason)) in by_family(peer.accepted, peer.rejected) {

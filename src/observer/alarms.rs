@@ -9,6 +9,7 @@ use super::Command;
 use super::Settings;
 use super::core::Core;
 use super::findings::{Key as Cause, Proof};
+use super::learn::LUGGAGE;
 use super::peers::{FamilyState, Owed, Peer, answers, own_addresses};
 use crate::bgp::{Families, Family};
 use crate::policy::{Expected, Reason};
@@ -186,7 +187,9 @@ impl Core {
             self.findings.rogues_not_kept(&peer.announcer(), not_kept, now);
         }
         peer.refresh_due &= not_kept > 0;
-        let few = not_kept > 0 && peer.tally.rejected() < peer.rejected_budget() / 2;
+        // What was too heavy would be so again.
+        let light = self.rib.luggage(at) < LUGGAGE / 2;
+        let few = not_kept > 0 && light && peer.tally.rejected() < peer.rejected_budget() / 2;
         if few || peer.refresh_due {
             self.refresh(at, now);
         }

@@ -17,7 +17,9 @@ use crate::time::Timestamp;
 
 /// Octets by which the attributes of all routes of a peer may be larger than usual. Who sends long messages
 /// could else have us keep 64 KiB with each route.
-const LUGGAGE: u64 = 8 * 1024 * 1024;
+pub(super) const LUGGAGE: u64 = 8 * 1024 * 1024;
+/// Characters of an AS path that a proof tells. A path may fill a message, and proofs are kept for a day.
+const TOLD: usize = 200;
 
 /// What became of the judgement on one path: `None` before it came and after it went.
 #[derive(Clone, Copy)]
@@ -64,7 +66,8 @@ impl Core {
     /// Every announcement, kept or not, replaces the former route of its key.
     fn learn(&mut self, key: Key, attributes: AttributesId, judgement: Judgement, now: Timestamp) {
         let Some(peer) = self.peers.get(key.peer) else { return };
-        if self.is_too_heavy(key, attributes) {
+        let only_one = judgement.reasons().first().is_some_and(|reason| peer.tally.rejected_for(reason) == 0);
+        if !only_one && self.is_too_heavy(key, attributes) {
             return self.leave_out(key, now);
         }
         let full = peer.holds_above_limit() && !self.is_admitted(peer, key);
@@ -310,7 +313,11 @@ fn rogue(key: Key, judgement: Judgement) -> Option<Rogue> {
 }
 
 fn detail(set: Set<'_>) -> String {
-    let path = set.as_path();
+    let mut path = set.as_path().to_string();
+    if path.len() > TOLD {
+        path.truncate(TOLD);
+        path.push_str(" ...");
+    }
     let next_hop = set.next_hop().map(|next_hop| format!(", next hop {next_hop}")).unwrap_or_default();
     format!("AS path {path}{next_hop}")
 }

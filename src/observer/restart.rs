@@ -169,6 +169,10 @@ impl Core {
 
     /// All routes of a family are lost: they count nowhere from now on, and are swept by and by.
     pub(super) fn purge(&mut self, at: PeerIndex, family: Family, now: Timestamp) {
+        // Who comes and goes with other routes each time must not be faster than the sweep.
+        if self.peers.get(at).is_some_and(|peer| peer.family(family).old == Old::Lost) {
+            self.finish_sweep(at, family, now);
+        }
         if self.rib.count(at, family) == 0 {
             let Some(peer) = self.peers.get_mut(at) else { return };
             *peer.family_mut(family) = FamilyState::default();
@@ -190,7 +194,7 @@ impl Core {
         self.duplicates.look_at_all();
         self.touch(at);
         self.touch_twin(at);
-        self.jobs.push_back(Job::Sweep { peer: at, family });
+        self.queue_sweep(at, family);
     }
 
     /// End-of-RIB: what was not announced again is gone (RFC 4724, 4.2).
@@ -266,7 +270,15 @@ impl Core {
         if let Some(peer) = self.peers.get_mut(at)
             && !std::mem::replace(&mut peer.family_mut(family).sweeping, true)
         {
-            self.jobs.push_back(Job::Sweep { peer: at, family });
+            self.queue_sweep(at, family);
+        }
+    }
+
+    /// Once: refreshes that are begun and ended without pause finish sweeps whose job is still waiting.
+    fn queue_sweep(&mut self, at: PeerIndex, family: Family) {
+        let job = Job::Sweep { peer: at, family };
+        if !self.jobs.contains(&job) {
+            self.jobs.push_back(job);
         }
     }
 

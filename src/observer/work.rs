@@ -9,7 +9,7 @@ use crate::rib::{AttributesId, Key, PeerIndex, Position};
 use crate::time::Timestamp;
 
 /// What is still to be done.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Job {
     /// Take out what the peer has of the old generation.
     Sweep {

@@ -162,15 +162,17 @@ impl<A: Address> Peer<A> {
         self.records.push(record);
     }
 
-    /// Takes a record out; the last one moves to its place.
+    /// Octets by which the attributes of its records are larger than usual.
     pub(super) const fn luggage(&self) -> u64 {
         self.luggage
     }
 
+    /// Notes that the attributes of its records have become larger by `more` and smaller by `less`.
     pub(super) const fn pack(&mut self, more: u64, less: u64) {
         self.luggage = self.luggage.saturating_add(more).saturating_sub(less);
     }
 
+    /// Takes a record out; the last one moves to its place.
     pub(super) fn swap_remove(&mut self, at: u32) {
         let Some(record) = self.record(at) else { return };
         if self.is_old(record) {

@@ -342,7 +342,7 @@ const fn is_martian_v4(octets: [u8; 4]) -> bool {
     matches!(octets, [0, 0, 0, 0] | [224..=255, ..])
 }
 
-/// The octets of `section` from the first attribute with this code on.
+/// The octets of the first attribute in `section` that has this code.
 fn find(section: &[u8], code: u8) -> Option<&[u8]> {
     let mut rest = section;
     while let Ok((after, found)) = attribute(rest) {

@@ -27,6 +27,18 @@ fn a_rogue_route_is_pending_at_once_open_after_five_seconds_and_gone_with_its_wi
 }
 
 #[test]
+fn a_proof_tells_the_beginning_of_a_path_that_fills_a_message() {
+    let mut world = World::new();
+    let node = world.healthy_node();
+    let path: Vec<u32> = (0..900).map(|hop| NODE_AS + hop).collect();
+    world.announce_as(&node, &Builder::new(&path, ip(NODE)), &["10.244.1.0/26"]);
+    world.settle();
+    let proof = &world.finding("rogue_route").evidence[0];
+    assert!(proof.contains("AS path 65102 65103 ") && proof.ends_with(" ..., next hop 192.168.1.2"));
+    assert!(proof.len() < 400, "{proof}");
+}
+
+#[test]
 fn one_rogue_prefix_of_several_peers_is_one_finding() {
     let mut world = World::new();
     let one = world.healthy_node();

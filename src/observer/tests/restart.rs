@@ -257,6 +257,43 @@ fn a_refresh_that_never_ends_is_ended() {
 }
 
 #[test]
+fn refreshes_without_pause_leave_no_work_behind() {
+    let mut world = World::new();
+    let node = world.healthy_node();
+    let mut batch = Batch::default();
+    for _ in 0..1_000 {
+        batch.push_begin_refresh(Family::Ipv4);
+        batch.push_end_refresh(Family::Ipv4);
+    }
+    // Nothing is done between them: the next comes before the sweep of the last.
+    world.batch(&node, batch.clone());
+    world.announce(&node, &OWN);
+    world.batch(&node, batch);
+    assert!(world.core.jobs.len() <= 1, "{} jobs", world.core.jobs.len());
+    world.settle();
+    assert_eq!(world.routes_of(&node), NONE);
+    world.check();
+}
+
+#[test]
+fn routes_of_sessions_that_ended_do_not_pile_up() {
+    let mut world = World::new();
+    for session in 0..50 {
+        let node = world.node();
+        let pods: Vec<String> = (0..100).map(|pod| format!("10.244.{session}.{pod}/32")).collect();
+        world.announce_all(&node, &pods);
+        // Before anything of it was swept.
+        world.close(&node, Loss::Final);
+    }
+    let held = world.core.rib.counters(Family::Ipv4).paths;
+    assert!(held <= 200, "{held} of two sessions at most");
+    world.settle();
+    assert_eq!(world.core.rib.counters(Family::Ipv4).paths, 0);
+    assert!(world.core.jobs.is_empty());
+    world.check();
+}
+
+#[test]
 fn no_refresh_begins_before_the_end_of_rib_of_a_peer_that_owes_one() {
     // RFC 7313, 4.
     let refresh = |world: &mut World, node: &Session| {
