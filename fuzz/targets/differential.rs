@@ -42,6 +42,17 @@ impl Said {
         self.announced.sort_unstable();
         self
     }
+
+    /// Extended communities are passed on as they are, known or not (RFC 4360, 6), which is what we do.
+    /// netgauze reads them by their meaning and writes others than it read: reserved octets of EVPN as zeros,
+    /// the Source AS as a Route Target. Their number is what is left to compare.
+    fn count_extended_communities(&mut self) {
+        for code in [16, 25] {
+            if let Some(value) = self.attributes.get_mut(&code) {
+                value.fill(0);
+            }
+        }
+    }
 }
 
 /// None where anything is wrong with the UPDATE.
@@ -58,6 +69,7 @@ fn ours(body: &[u8], terms: &Negotiated) -> Option<Said> {
         // The next hop is each announcement's own, and compared there.
         let others = set.iter().filter(|attribute| attribute.code != 3);
         said.attributes = others.map(|attribute| (attribute.code, attribute.value.to_vec())).collect();
+        said.count_extended_communities();
     }
     Some(said.sorted())
 }
@@ -118,6 +130,7 @@ fn said(update: &BgpUpdateMessage, terms: &Negotiated) -> Said {
     }
     if !said.announced.is_empty() {
         said.attributes = attributes(update);
+        said.count_extended_communities();
     }
     said
 }

@@ -26,6 +26,12 @@ fn config() {
     replay("config", checks::config::check);
 }
 
+/// What is held against another reader live is held against an independent reading here.
+#[test]
+fn differential() {
+    replay("differential", checks::update::check);
+}
+
 #[test]
 fn frame() {
     replay("frame", checks::frame::check);
