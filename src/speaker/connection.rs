@@ -17,12 +17,12 @@ use std::time::Duration;
 use tokio::io::{AsyncWriteExt, Interest, Ready};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc::error::TrySendError;
-use tokio::time::{Instant, Sleep, sleep_until, timeout};
+use tokio::time::{Instant, Sleep, sleep_until, timeout, timeout_at};
 
 use super::collision::Identity;
 use super::queue::Outlet;
 use super::refusal::Refusal;
-use super::registry::Entry;
+use super::registry::{Entry, is_eviction};
 use super::shared::{Guard, Shared};
 use super::stats::ErrorAction;
 use super::{Closed, Established, Event, Loss, ResetReason, SessionId};
@@ -39,6 +39,9 @@ const KEPT: usize = 4096;
 /// Reads before silence is believed: what the peer sent in time is among the first, if anything is, and a
 /// flood of what is no sign of life must not keep us.
 const LAST_READS: usize = 32;
+/// How long the OPEN of a connection that must make room is waited for, from its beginning: a node says it
+/// at once.
+const AT_ONCE: Duration = Duration::from_millis(50);
 /// How long a connection that has ended waits for the peer to read why.
 const LINGER: Duration = Duration::from_secs(1);
 
@@ -54,6 +57,7 @@ pub(super) struct Connection {
     outlet: Outlet,
     stream: TcpStream,
     local: IpAddr,
+    since: Timestamp,
     session: Session,
     /// The start of a message of which the rest has not come.
     unfinished: Vec<u8>,
@@ -80,7 +84,8 @@ enum Wake {
 
 impl Connection {
     pub(super) fn new(shared: Arc<Shared>, entry: Entry, stream: TcpStream, local: IpAddr) -> Self {
-        let session = Session::new(Arc::clone(&entry.terms.offer), shared.clock.now());
+        let since = shared.clock.now();
+        let session = Session::new(Arc::clone(&entry.terms.offer), since);
         Self {
             _guard: shared.guard(),
             outlet: Outlet::new(shared.events.clone(), entry.share.clone()),
@@ -88,6 +93,7 @@ impl Connection {
             entry,
             stream,
             local,
+            since,
             session,
             unfinished: Vec::new(),
             pending: VecDeque::new(),
@@ -109,7 +115,7 @@ impl Connection {
                 continue;
             }
             match self.wait(sleep.as_mut(), true).await {
-                Wake::Orders => self.obey(),
+                Wake::Orders => self.obey().await,
                 Wake::Timer => self.tick(),
                 Wake::Socket { readable: true } => {
                     taken = taken.saturating_add(self.read(TcpStream::try_read));
@@ -189,7 +195,7 @@ impl Connection {
                     wake = self.wait(sleep.as_mut(), false) => wake,
                 };
                 match wake {
-                    Wake::Orders => self.obey(),
+                    Wake::Orders => self.obey().await,
                     Wake::Timer => self.tick(),
                     Wake::Socket { .. } => {}
                 }
@@ -229,21 +235,35 @@ impl Connection {
     fn tick(&mut self) {
         for _ in 0..LAST_READS {
             let overdue = self.session.is_overdue(self.shared.clock.now());
-            if !overdue || self.read(|stream, buffer| (&*socket2::SockRef::from(stream)).read(buffer)) == 0 {
+            if !overdue || self.read_now() == 0 {
                 break;
             }
         }
         self.session.timeout(self.shared.clock.now());
     }
 
-    fn obey(&mut self) {
-        let now = self.shared.clock.now();
+    async fn obey(&mut self) {
         let (stop, refresh) = self.entry.orders.take();
-        if let Some(stop) = stop {
-            self.session.stop(stop, now);
+        match stop {
+            Some(stop) if is_eviction(&stop) => self.make_room(stop).await,
+            Some(stop) => self.session.stop(stop, self.shared.clock.now()),
+            None => {}
         }
         if !refresh.is_empty() {
-            self.session.refresh(refresh, now);
+            self.session.refresh(refresh, self.shared.clock.now());
+        }
+    }
+
+    /// Goes, unless the peer's OPEN is there or comes at once.
+    async fn make_room(&mut self, stop: Stop) {
+        let silent = |session: &Session| matches!(session.state(), State::OpenSent);
+        if silent(&self.session) {
+            let due = self.shared.clock.instant(self.since.after(AT_ONCE));
+            let _ = timeout_at(Instant::from_std(due), self.stream.readable()).await;
+            self.read_now();
+        }
+        if silent(&self.session) {
+            self.session.stop(stop, self.shared.clock.now());
         }
     }
 
@@ -260,6 +280,11 @@ impl Connection {
             }
         }
         self.entry.stats.add_sent(self.session.take_sent());
+    }
+
+    /// Asks the socket itself: the runtime may be behind.
+    fn read_now(&mut self) -> usize {
+        self.read(|stream, buffer| (&*socket2::SockRef::from(stream)).read(buffer))
     }
 
     /// Reads once, and says how many octets came.
@@ -444,7 +469,8 @@ impl Connection {
                 return;
             }
             Ending::Notified(_) => Some(Refusal::Lost),
-            // What we decided was counted there.
+            Ending::Stopped(stop) if is_eviction(stop) => Some(Refusal::HalfOpenLimit),
+            // What else we decided was counted there.
             Ending::Stopped(_) | Ending::SendHoldExpired => None,
         };
         let budget = self.shared.registry().count(leaf, refusal);

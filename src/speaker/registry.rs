@@ -45,7 +45,7 @@ pub(super) struct Registry {
 struct Occupancy {
     /// Peers that were Established, or are about to be.
     peers: usize,
-    /// Connections without an OPEN: the oldest first.
+    /// Connections without an OPEN, those that make room already aside: the oldest first.
     silent: BTreeMap<u64, PeerId>,
 }
 
@@ -84,6 +84,8 @@ struct Connection {
     stage: Stage,
     terms: Arc<Terms>,
     orders: Arc<Orders>,
+    /// It must make room for others, unless its OPEN is there when it hears of that.
+    evicted: bool,
 }
 
 /// What a connection's task is told from outside.
@@ -112,8 +114,17 @@ impl Orders {
 
     fn stop(&self, stop: Stop) {
         let mut pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
-        pending.stop.get_or_insert(stop);
+        match &pending.stop {
+            Some(first) if !is_eviction(first) => {}
+            _ => pending.stop = Some(stop),
+        }
         self.wake.notify_one();
+    }
+
+    /// There is no need to make room any more.
+    fn spare(&self) {
+        let mut pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
+        pending.stop.take_if(|stop| is_eviction(stop));
     }
 
     fn refresh(&self, families: Families) {
@@ -170,6 +181,7 @@ impl Registry {
             stage: Stage::Silent,
             terms: Arc::clone(&terms),
             orders: Arc::clone(&orders),
+            evicted: false,
         });
         entry.show();
         let (stats, logs, share) = (Arc::clone(&entry.stats), Arc::clone(&entry.logs), entry.share.clone());
@@ -178,7 +190,6 @@ impl Registry {
         }
         if let Some((oldest, terms)) = evicted {
             self.leave_silence(oldest, &terms);
-            self.count(&peer.leaf, Refusal::HalfOpenLimit);
         }
         Ok(Entry { id, peer, terms, orders, stats, logs, share })
     }
@@ -222,6 +233,8 @@ impl Registry {
         peer.heard = true;
         if let Some(connection) = peer.find(entry.id) {
             connection.stage = Stage::Confirming(who);
+            connection.evicted = false;
+            connection.orders.spare();
         }
         peer.show();
         self.leave_silence(entry.id, &terms);
@@ -351,7 +364,7 @@ impl Registry {
                 let occupancy = self.ranges.entry(place.clone()).or_default();
                 occupancy.peers = occupancy.peers.saturating_add(1);
             }
-            for silent in peer.connections.iter().filter(|connection| connection.stage == Stage::Silent) {
+            for silent in peer.connections.iter().filter(|connection| connection.is_silent()) {
                 let occupancy = self.ranges.entry(place(&silent.terms)).or_default();
                 occupancy.silent.insert(silent.id, id.clone());
             }
@@ -406,8 +419,8 @@ impl Registry {
         }
     }
 
-    /// Makes room for a silent connection in a range that has too many: a node says its OPEN at once, so
-    /// the oldest is nobody's loss.
+    /// Makes room for a silent connection in a range that has too many: a node says its OPEN at once, and one
+    /// whose OPEN is there stays, so the oldest is nobody's loss.
     fn make_room(&mut self, terms: &Terms) {
         let most = terms.neighbors.max_peers.saturating_mul(SILENT);
         let Some(occupancy) = self.ranges.get(&place(terms)).filter(|range| range.silent.len() >= most)
@@ -430,14 +443,12 @@ impl Registry {
         }
     }
 
-    /// Ends a silent connection that others need the room of.
+    /// Tells a silent connection that others need its room.
     fn dismiss(&mut self, id: u64, of: &PeerId) {
-        let Some(peer) = self.peers.get_mut(of) else { return };
-        let Some(terms) = peer.find(id).map(|connection| Arc::clone(&connection.terms)) else { return };
-        peer.expel(id, out_of_room());
+        let Some(connection) = self.peers.get_mut(of).and_then(|peer| peer.find(id)) else { return };
+        connection.evict();
+        let terms = Arc::clone(&connection.terms);
         self.leave_silence(id, &terms);
-        self.tidy(of);
-        self.count(&of.leaf, Refusal::HalfOpenLimit);
     }
 
     /// Drops what nobody needs any more of a peer that changed.
@@ -470,6 +481,18 @@ impl Counts {
     }
 }
 
+impl Connection {
+    /// Whether it counts among those without an OPEN.
+    fn is_silent(&self) -> bool {
+        self.stage == Stage::Silent && !self.evicted
+    }
+
+    fn evict(&mut self) {
+        self.evicted = true;
+        self.orders.stop(out_of_room());
+    }
+}
+
 impl Peer {
     fn find(&mut self, id: u64) -> Option<&mut Connection> {
         self.connections.iter_mut().find(|connection| connection.id == id)
@@ -477,13 +500,13 @@ impl Peer {
 
     /// Makes room for a silent connection: the oldest goes, so that none delays the peer's next one.
     fn evict(&mut self) -> Option<(u64, Arc<Terms>)> {
-        let mut silent = self.connections.iter().filter(|connection| connection.stage == Stage::Silent);
-        let (oldest, terms) = silent.next().map(|oldest| (oldest.id, Arc::clone(&oldest.terms)))?;
+        let mut silent = self.connections.iter_mut().filter(|connection| connection.is_silent());
+        let oldest = silent.next()?;
         if silent.count() < SILENT - 1 {
             return None;
         }
-        self.expel(oldest, out_of_room());
-        Some((oldest, terms))
+        oldest.evict();
+        Some((oldest.id, Arc::clone(&oldest.terms)))
     }
 
     fn expel(&mut self, id: u64, stop: Stop) {
@@ -515,6 +538,11 @@ fn place(terms: &Terms) -> (Arc<str>, IpNet) {
 
 fn out_of_room() -> Stop {
     Stop::Cease(Cease::OutOfResources, String::new())
+}
+
+/// Whether a connection that is not silent need not obey.
+pub(super) const fn is_eviction(stop: &Stop) -> bool {
+    matches!(stop, Stop::Cease(Cease::OutOfResources, _))
 }
 
 /// For a connection that was expelled while it was on its way.

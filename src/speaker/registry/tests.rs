@@ -85,12 +85,28 @@ fn the_oldest_silent_connection_of_a_full_range_makes_room() {
     assert_eq!(stopped(&silent_ones[0]), Some(out_of_room()));
     assert!(silent_ones[1..].iter().all(|entry| stopped(entry).is_none()));
     registry.open(&newest, who(99)).unwrap();
-    assert!(registry.open(&silent_ones[0], who(10)).is_err(), "it was expelled");
     registry.relieve();
     assert_eq!(silent(&registry), 0);
-    let (.., refused) =
-        registry.refusals().into_iter().find(|(_, name, _)| *name == "half_open_limit").unwrap();
-    assert_eq!(refused, 8);
+    assert!(silent_ones[1..].iter().all(|entry| stopped(entry) == Some(out_of_room())));
+    for entry in &silent_ones {
+        registry.leave(entry, false);
+    }
+    assert_eq!(registry.peers.len(), 1);
+}
+
+#[test]
+fn a_connection_whose_open_is_there_makes_no_room() {
+    let mut registry = registry(2);
+    let evicted: Vec<_> = (0..8).map(|_| enter(&mut registry, 1)).collect();
+    registry.open(&evicted[0], who(1)).unwrap();
+    assert_eq!(evicted[0].orders.take().0, None, "it need not go");
+    assert_eq!(evicted[1].orders.take().0, Some(out_of_room()));
+    assert!(registry.establish(&evicted[0], true).is_some());
+    // What else it is told is not taken back with that.
+    let stop = Stop::Cease(Cease::AdministrativeShutdown, String::new());
+    registry.close(&stop);
+    assert!(registry.open(&evicted[2], who(2)).is_err(), "it is no restart");
+    assert_eq!(evicted[2].orders.take().0, Some(stop));
 }
 
 #[test]
@@ -211,7 +227,7 @@ fn stir(steps: Vec<(u8, u8, usize)>) {
             _ => {}
         }
         let connections = || registry.peers.values().flat_map(|peer| &peer.connections);
-        let quiet = connections().filter(|connection| connection.stage == Stage::Silent).count();
+        let quiet = connections().filter(|connection| connection.is_silent()).count();
         assert_eq!(silent(&registry), quiet);
         let counted = registry.peers.values().filter(|peer| peer.counted.is_some()).count();
         assert_eq!(registry.ranges.values().map(|range| range.peers).sum::<usize>(), counted);

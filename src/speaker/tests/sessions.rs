@@ -190,7 +190,23 @@ async fn silent_connections_do_not_delay_the_next_one() {
     assert_eq!(silent[1].dismissal().await, Some((6, 8)));
     let mut client = Client::establish("127.1.0.1", host.address(), open(65201, 1, false)).await;
     client.live(1).await;
-    assert_eq!(host.refused("half_open_limit"), 3);
+    until(|| host.refused("half_open_limit") == 3).await;
+}
+
+#[tokio::test]
+async fn nobody_makes_room_whose_open_is_on_its_way() {
+    let host = host().await;
+    let mut clients = Vec::new();
+    for last in 1..20 {
+        let from = format!("127.1.0.{last}");
+        let mut node = Client::connect(&from, host.address()).await;
+        for _ in 0..6 {
+            clients.push(Client::connect(&from, host.address()).await);
+        }
+        node.greet(open(65201, last, false)).await;
+        assert_eq!(node.expect(MessageType::Update).await, [0; 4]);
+        clients.push(node);
+    }
 }
 
 #[tokio::test]

@@ -10,7 +10,7 @@ const RESETS: &str = "thirdleaf_bgp_session_resets_total";
 const RECEIVED: &str = "thirdleaf_bgp_messages_received_total";
 const ERRORS: &str = "thirdleaf_bgp_update_errors_total";
 
-/// Peers of the upper half of the place are held to a limit, and may send several paths.
+/// Peers of the upper half of the place are held to a limit, and may send several paths. One range is small.
 fn config(place: &Place) -> String {
     let limited = format!(
         r#"[[neighbors]]
@@ -22,7 +22,16 @@ limits = {{ prefixes = 10000, action = "hold", rejected_kept = 1000 }}
 "#,
         place.host(128)
     );
-    place.config() + &limited
+    let small = format!(
+        r#"[[neighbors]]
+leaf = "rack1"
+range = "{}/30"
+peer_as = ["65102-65199"]
+max_peers = 2
+"#,
+        place.host(connections::SMALL)
+    );
+    place.config() + &limited + &small
 }
 
 #[test]
@@ -58,6 +67,11 @@ fn connections_that_say_nothing_or_nonsense() {
                 what: "connect and close",
                 counted: by(r#"reason="lost""#),
                 run: connections::close_storm,
+            },
+            Attack {
+                what: "connect and close, from a node's own address, where two peers have room",
+                counted: by(r#"reason="lost""#),
+                run: connections::close_storm_from_a_node,
             },
             Attack {
                 what: "connect and reset",

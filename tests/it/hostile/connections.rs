@@ -5,21 +5,30 @@ use std::time::{Duration, Instant};
 
 use super::{Scene, again_and_again};
 use crate::peer::{Heard, Peer};
+use crate::run::eventually;
 use crate::wire::{self, notification, update};
 
+const HALF_OPEN: (&str, &str) = ("thirdleaf_bgp_connections_rejected_total", r#"reason="half_open_limit""#);
 /// A node that means well.
 const NODE: u8 = 20;
 /// Hosts that do not.
 const HOSTILE: std::ops::Range<u8> = 30..230;
+/// The first host of a range that has room for two peers.
+pub(super) const SMALL: u8 = 24;
 /// How long a storm lasts.
 const STORM: Duration = Duration::from_millis(1200);
 
 pub(super) fn silent_first(scene: &Scene) -> String {
     let alone = best_of_three(|| scene.handshake(NODE));
     let mut delays = Vec::new();
+    let counted = scene.metric(HALF_OPEN);
     for count in [1, 4] {
         let silent: Vec<Peer> = (0..count).map(|_| scene.connect(NODE)).collect();
         delays.push(best_of_three(|| scene.handshake(NODE)));
+        if count == 4 {
+            let made_room = || (scene.metric(HALF_OPEN) > counted).then_some(());
+            eventually("the oldest makes room", made_room);
+        }
         drop(silent);
     }
     // With room for a busy machine: what must not happen is a wait for somebody's timer.
@@ -90,6 +99,28 @@ pub(super) fn slow_octets(scene: &Scene) -> String {
 
 pub(super) fn close_storm(scene: &Scene) -> String {
     storm(scene, |peer, _| peer.close())
+}
+
+/// Every connection but the node's own says nothing; the node says all at once, or waits for our OPEN.
+pub(super) fn close_storm_from_a_node(scene: &Scene) -> String {
+    let (node, leaf) = (scene.host(SMALL + 1), scene.leaf());
+    let all = [scene.open(SMALL + 1).encode(), wire::keepalive(), wire::end_of_rib()].concat();
+    let storm = |_| drop(Peer::try_connect(node, leaf));
+    let (storms, nodes) = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..2).map(|_| scope.spawn(|| again_and_again(STORM, storm))).collect();
+        let nodes = again_and_again(STORM, |_| {
+            scene.establish(SMALL + 1).close();
+            let mut peer = Peer::connect(node, leaf);
+            peer.send(&all);
+            peer.expect(wire::OPEN);
+            peer.expect(wire::KEEPALIVE);
+            peer.expect(wire::UPDATE);
+            std::thread::sleep(Duration::from_millis(5));
+        });
+        (threads.into_iter().map(|thread| thread.join().unwrap()).sum::<u32>(), nodes)
+    });
+    assert!(storms > 100 && nodes > 10, "{storms} times, {nodes} nodes");
+    format!("{storms} times in {STORM:?}, and each of {nodes} times two sessions of the node came up")
 }
 
 pub(super) fn reset_storm(scene: &Scene) -> String {
