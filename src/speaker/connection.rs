@@ -396,7 +396,9 @@ impl Connection {
         self.write();
         self.shared.registry().leave(&self.entry, loss == Loss::Deconfigured && self.announced.is_some());
         self.report(&ending, loss, now);
-        let lingers = ending.notification().is_some() && !self.deaf;
+        // Who makes room makes it at once.
+        let pressed = matches!(&*ending, Ending::Stopped(stop) if is_eviction(stop));
+        let lingers = ending.notification().is_some() && !self.deaf && !pressed;
         if self.session.outgoing().is_empty() {
             // At once: the observer may keep us waiting.
             let _ = self.stream.shutdown().await;
@@ -409,10 +411,11 @@ impl Connection {
             let Some(room) = self.outlet.reserve(&event).await else { break };
             room.send(event);
         }
-        // Who connects again and again to be refused must not pile up sockets here.
+        // Who connects again and again to be refused, or to err, must not pile up sockets here.
         let shared = Arc::clone(&self.shared);
-        let place = shared.lingering.try_acquire();
-        if lingers && (self.announced.is_some() || place.is_ok()) {
+        let places = if self.announced.is_some() { &self.entry.farewells } else { &shared.lingering };
+        let place = Arc::clone(places).try_acquire_owned();
+        if lingers && place.is_ok() {
             let _ = timeout(LINGER, self.linger()).await;
         }
     }

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use ipnet::IpNet;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
 
 use super::collision::{Direction, Identity, Stage, Verdict, judge};
 use super::logs::Budget;
@@ -24,6 +24,8 @@ use crate::time::Timestamp;
 const SILENT: usize = 4;
 /// Silent connections that go when the machine has no resources for another.
 const RELIEF: usize = 64;
+/// Sessions of one peer that may wait at once for it to read why they ended.
+const FAREWELLS: usize = 2;
 /// Peers of a leaf whose budgets for the log outlive them.
 const DEPARTED: usize = 1024;
 
@@ -59,11 +61,12 @@ struct Counts {
     budgets: HashMap<IpAddr, Arc<Budget>>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Peer {
     stats: Arc<PeerStats>,
     logs: Arc<Budget>,
     share: Share,
+    farewells: Arc<Semaphore>,
     /// A valid OPEN came, once.
     heard: bool,
     /// A session was Established, and nobody asked to forget it.
@@ -144,6 +147,8 @@ pub(super) struct Entry {
     pub(super) stats: Arc<PeerStats>,
     pub(super) logs: Arc<Budget>,
     pub(super) share: Share,
+    /// Places for sessions of this peer that wait until it has read why they ended.
+    pub(super) farewells: Arc<Semaphore>,
 }
 
 impl Registry {
@@ -164,7 +169,7 @@ impl Registry {
         let entry = self.peers.entry(peer.clone()).or_insert_with(|| {
             let counts = self.leaves.get_mut(&peer.leaf);
             let logs = counts.and_then(|counts| counts.budgets.remove(&peer.address));
-            Peer { logs: logs.unwrap_or_default(), ..Peer::default() }
+            Peer::new(logs.unwrap_or_default())
         });
         let evicted = entry.evict();
         let orders = Arc::new(Orders::default());
@@ -185,13 +190,14 @@ impl Registry {
         });
         entry.show();
         let (stats, logs, share) = (Arc::clone(&entry.stats), Arc::clone(&entry.logs), entry.share.clone());
+        let farewells = Arc::clone(&entry.farewells);
         if refused {
             self.count(&peer.leaf, Refusal::PrefixLimit);
         }
         if let Some((oldest, terms)) = evicted {
             self.leave_silence(oldest, &terms);
         }
-        Ok(Entry { id, peer, terms, orders, stats, logs, share })
+        Ok(Entry { id, peer, terms, orders, stats, logs, share, farewells })
     }
 
     /// Judges a connection whose OPEN was valid. `Err`: what it must end with.
@@ -279,7 +285,7 @@ impl Registry {
 
     /// What the dialler of `peer` does; none: it stopped.
     pub(super) fn dialling(&mut self, peer: &PeerId, state: Option<SessionState>) {
-        let entry = self.peers.entry(peer.clone()).or_default();
+        let entry = self.peers.entry(peer.clone()).or_insert_with(|| Peer::new(Arc::default()));
         entry.dialling = state;
         entry.show();
         self.tidy(peer);
@@ -494,6 +500,21 @@ impl Connection {
 }
 
 impl Peer {
+    fn new(logs: Arc<Budget>) -> Self {
+        Self {
+            stats: Arc::default(),
+            logs,
+            share: Share::default(),
+            farewells: Arc::new(Semaphore::new(FAREWELLS)),
+            heard: false,
+            known: false,
+            dialling: None,
+            counted: None,
+            refused_until: Timestamp::default(),
+            connections: Vec::new(),
+        }
+    }
+
     fn find(&mut self, id: u64) -> Option<&mut Connection> {
         self.connections.iter_mut().find(|connection| connection.id == id)
     }

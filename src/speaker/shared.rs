@@ -17,7 +17,7 @@ pub(super) struct Shared {
     pub(super) events: mpsc::Sender<Delivery>,
     registry: Mutex<Registry>,
     /// Places for connections that were refused and wait until their peers have read why.
-    pub(super) lingering: Semaphore,
+    pub(super) lingering: Arc<Semaphore>,
     /// Connections that have not ended.
     running: watch::Sender<usize>,
 }
@@ -28,7 +28,7 @@ impl Shared {
             clock,
             events,
             registry: Mutex::default(),
-            lingering: Semaphore::new(LINGERING),
+            lingering: Arc::new(Semaphore::new(LINGERING)),
             running: watch::Sender::new(0),
         }
     }

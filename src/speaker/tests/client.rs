@@ -177,6 +177,24 @@ impl Client {
         last
     }
 
+    /// Until the other side, which has said its last, takes nothing any more.
+    pub(super) async fn gone(&mut self) {
+        within(async {
+            while self.stream.write_all(&[0]).await.is_ok() {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        })
+        .await;
+    }
+
+    /// Whether the other side, which has said its last, still takes what comes: its closed socket would have
+    /// answered the first octet.
+    pub(super) async fn is_heard(&mut self) -> bool {
+        let first = self.stream.write_all(&[0]).await.is_ok();
+        tokio::time::sleep(Duration::from_millis(5)).await;
+        first && self.stream.write_all(&[0]).await.is_ok()
+    }
+
     /// Code and subcode of the [`farewell`](Self::farewell).
     pub(super) async fn dismissal(&mut self) -> Option<(u8, u8)> {
         self.farewell().await.map(|notification| (notification.code, notification.subcode))

@@ -194,6 +194,43 @@ async fn silent_connections_do_not_delay_the_next_one() {
 }
 
 #[tokio::test]
+async fn who_makes_room_makes_it_at_once() {
+    let host = host().await;
+    let mut silent = Vec::new();
+    for _ in 0..4 {
+        silent.push(Client::connect("127.1.0.1", host.address()).await);
+    }
+    silent[0].expect(MessageType::Open).await;
+    // What is closed because of an error waits for the peer to read why.
+    let mut garbage = Client::connect("127.1.0.2", host.address()).await;
+    garbage.write(b"GET / HTTP/1.1\r\n\r\n").await;
+    assert_eq!(garbage.dismissal().await, Some((1, 1)));
+    silent.push(Client::connect("127.1.0.1", host.address()).await);
+    assert_eq!(silent[0].dismissal().await, Some((6, 8)));
+    silent[0].gone().await;
+    assert!(garbage.is_heard().await, "it goes later than who made room");
+}
+
+#[tokio::test]
+async fn sessions_that_err_again_and_again_leave_no_sockets_behind() {
+    let host = host().await;
+    let mut bad_length = update();
+    bad_length[20] = 99;
+    let mut clients = Vec::new();
+    for _ in 0..8 {
+        let mut client = Client::establish("127.1.0.1", host.address(), open(65201, 1, false)).await;
+        client.write(&bad_length).await;
+        assert_eq!(client.dismissal().await, Some((3, 1)));
+        clients.push(client);
+    }
+    // The first two may wait for a second; of the others, none does.
+    for client in &mut clients[2..] {
+        client.gone().await;
+    }
+    assert!(clients[0].is_heard().await || clients[1].is_heard().await, "they wait for longer");
+}
+
+#[tokio::test]
 async fn nobody_makes_room_whose_open_is_on_its_way() {
     let host = host().await;
     let mut clients = Vec::new();
