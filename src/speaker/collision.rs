@@ -27,7 +27,7 @@ pub(super) enum Stage {
     Confirming(Identity),
     /// `Established`; `graceful` if the peer sent the graceful restart capability.
     Established { who: Identity, graceful: bool },
-    /// It was `Established` until the peer closed it; what it said before is still being read.
+    /// It was `Established` until it ended; what it said before is still being read.
     HungUp(Identity),
 }
 

@@ -20,7 +20,7 @@ use tokio::sync::mpsc::error::TrySendError;
 use tokio::time::{Instant, Sleep, sleep_until, timeout, timeout_at};
 
 use super::collision::Identity;
-use super::queue::Outlet;
+use super::queue::{Outlet, Turn};
 use super::refusal::Refusal;
 use super::registry::{Entry, is_eviction};
 use super::shared::{Guard, Shared};
@@ -63,6 +63,8 @@ pub(super) struct Connection {
     unfinished: Vec<u8>,
     /// What the observer has not taken yet, in order.
     pending: VecDeque<Event>,
+    /// The observer was told of the session.
+    turn: Option<Turn>,
     /// The session, once the observer hears of it.
     announced: Option<SessionId>,
     /// The peer's capabilities, until the observer hears of them.
@@ -97,6 +99,7 @@ impl Connection {
             session,
             unfinished: Vec::new(),
             pending: VecDeque::new(),
+            turn: None,
             announced: None,
             capabilities: Vec::new(),
             deaf: false,
@@ -173,7 +176,7 @@ impl Connection {
         let outlet = self.outlet.clone();
         while let Some(event) = self.pending.pop_front() {
             match outlet.try_reserve(&event) {
-                Ok(room) => room.send(event),
+                Ok(room) => self.turn = room.send(event).or(self.turn.take()),
                 Err(TrySendError::Closed(())) => self.pending.clear(),
                 Err(TrySendError::Full(())) => {
                     self.suspend(&outlet, event, sleep).await;
@@ -206,7 +209,7 @@ impl Connection {
         };
         match room {
             Some(Some(room)) => {
-                room.send(event);
+                self.turn = room.send(event).or(self.turn.take());
                 self.session.resume(self.shared.clock.now());
             }
             Some(None) => self.pending.clear(),
@@ -393,9 +396,13 @@ impl Connection {
         let State::Ended { ending, loss } = self.session.state() else { return };
         let (ending, loss) = (ending.clone(), *loss);
         let now = self.shared.clock.now();
+        if self.announced.is_some() {
+            self.shared.registry().hang_up(&self.entry);
+        } else {
+            self.shared.registry().leave(&self.entry, false);
+        }
         self.write();
-        self.shared.registry().leave(&self.entry, loss == Loss::Deconfigured && self.announced.is_some());
-        self.report(&ending, loss, now);
+        let closed = self.report(&ending, loss, now);
         // Who makes room makes it at once.
         let pressed = matches!(&*ending, Ending::Stopped(stop) if is_eviction(stop));
         let lingers = ending.notification().is_some() && !self.deaf && !pressed;
@@ -403,13 +410,12 @@ impl Connection {
             // At once: the observer may keep us waiting.
             let _ = self.stream.shutdown().await;
         }
-        if matches!(*ending, Ending::Stopped(Stop::Replaced)) {
-            // The newer session says everything again: this must not wait beside it.
-            self.pending.retain(|event| !matches!(event, Event::Routes { .. }));
-        }
-        for event in mem::take(&mut self.pending) {
-            let Some(room) = self.outlet.reserve(&event).await else { break };
-            room.send(event);
+        if let Some(closed) = closed {
+            if loss != Loss::Graceful {
+                // They would be gone at once.
+                self.drop_routes();
+            }
+            self.deliver_last(closed, loss == Loss::Deconfigured).await;
         }
         // Who connects again and again to be refused, or to err, must not pile up sockets here.
         let shared = Arc::clone(&self.shared);
@@ -418,6 +424,45 @@ impl Connection {
         if lingers && place.is_ok() {
             let _ = timeout(LINGER, self.linger()).await;
         }
+    }
+
+    /// Hands over what is left, and that the session ended. Until then the connection keeps its place: of each
+    /// peer one at most waits so, and the next one does not wait for its routes.
+    async fn deliver_last(&mut self, closed: Event, forget: bool) {
+        let outlet = self.outlet.clone();
+        while let Some(event) = self.pending.pop_front() {
+            let room = tokio::select! {
+                biased;
+                room = outlet.reserve(&event) => room,
+                () = self.replaced() => {
+                    // The newer session says everything again. And of one that nobody was told of, nobody need be.
+                    self.drop_routes();
+                    if self.turn.is_none() {
+                        return self.pending.clear();
+                    }
+                    continue;
+                }
+            };
+            let Some(room) = room else { break };
+            self.turn = room.send(event).or(self.turn.take());
+        }
+        let room = outlet.reserve(&closed).await;
+        self.shared.registry().leave(&self.entry, forget);
+        if let Some(room) = room {
+            drop(room.send(closed));
+        }
+        self.turn = None;
+    }
+
+    /// Until the peer's next connection takes the place of this one, which has ended.
+    async fn replaced(&self) {
+        while self.shared.registry().hang_up(&self.entry) {
+            self.entry.orders.given().await;
+        }
+    }
+
+    fn drop_routes(&mut self) {
+        self.pending.retain(|event| !matches!(event, Event::Routes { .. }));
     }
 
     /// A socket closed with octets unread is reset, and the peer would lose the NOTIFICATION.
@@ -438,23 +483,21 @@ impl Connection {
         }
     }
 
-    fn report(&mut self, ending: &Ending, loss: Loss, now: Timestamp) {
+    /// Counts and logs an end, and says what the observer is to hear of it, if it is a session's.
+    fn report(&self, ending: &Ending, loss: Loss, now: Timestamp) -> Option<Event> {
         if let Ending::Failed { notification, .. } = ending
             && notification.code == 3
         {
             self.entry.stats.add_errors(ErrorAction::SessionReset, 1);
         }
-        let Some(session) = self.announced else { return self.refused(ending, now) };
+        let Some(session) = self.announced else {
+            self.refused(ending, now);
+            return None;
+        };
         let reason = reason(ending);
         self.entry.stats.count_reset(reason);
         self.warn(format_args!("session down: {ending}"), now);
-        self.pending.push_back(Event::Closed(Closed {
-            session,
-            at: now,
-            reason,
-            detail: ending.to_string(),
-            loss,
-        }));
+        Some(Event::Closed(Closed { session, at: now, reason, detail: ending.to_string(), loss }))
     }
 
     /// For a connection that never became a session.

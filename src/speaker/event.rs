@@ -33,9 +33,9 @@ pub struct SessionId(pub u64);
 
 /// Something the observer must know, in the order in which the session saw it.
 ///
-/// Sessions of one peer may overlap by moments: when a second connection replaces the first, the
-/// second's [`Established`] can arrive before the first's [`Closed`]. A new session of a peer ends the
-/// older one gracefully, and whatever arrives later from the older one is void.
+/// Sessions of one peer do not overlap: its next [`Established`] comes after the [`Closed`] of the one before.
+/// Should a peer that was forgotten come back meanwhile, its new session ends the older one gracefully, and
+/// whatever arrives later from the older one is void.
 #[derive(Clone, Debug)]
 pub enum Event {
     /// A session reached Established; our End-of-RIB is already on the wire.

@@ -1,7 +1,8 @@
 //! The way from sessions to the observer: bounded, and fair to every peer.
 //!
 //! One channel keeps the order of what one session says. Of each peer it holds a few reads at most: one that
-//! never pauses fills its own share, and all others find the way as short as it is without it.
+//! never pauses fills its own share, and all others find the way as short as it is without it. And of each
+//! peer, one session is told of at a time: none begins before the end of the former one is told.
 
 use std::sync::Arc;
 
@@ -31,11 +32,28 @@ impl From<Event> for Delivery {
 
 /// What one peer may have waiting.
 #[derive(Clone, Debug)]
-pub(super) struct Share(Arc<Semaphore>);
+pub(super) struct Share {
+    reads: Arc<Semaphore>,
+    turn: Arc<Semaphore>,
+}
+
+/// Held by the session of a peer that the observer was told of, and not of its end.
+pub(super) type Turn = OwnedSemaphorePermit;
 
 impl Default for Share {
     fn default() -> Self {
-        Self(Arc::new(Semaphore::new(SHARE)))
+        Self { reads: Arc::new(Semaphore::new(SHARE)), turn: Arc::new(Semaphore::new(1)) }
+    }
+}
+
+impl Share {
+    /// Where an event like this needs a place besides that in the channel.
+    fn places(&self, event: &Event) -> Option<Arc<Semaphore>> {
+        match event {
+            Event::Routes { .. } => Some(Arc::clone(&self.reads)),
+            Event::Established(_) => Some(Arc::clone(&self.turn)),
+            Event::Closed(_) => None,
+        }
     }
 }
 
@@ -59,8 +77,8 @@ impl Outlet {
 
     /// Room for an event like this, if there is some: else the event must wait, or nobody wants it any more.
     pub(super) fn try_reserve(&self, event: &Event) -> Result<Room<'_>, TrySendError<()>> {
-        let claim = || Arc::clone(&self.share.0).try_acquire_owned();
-        let place = is_bulk(event).then(claim).transpose().map_err(|error| match error {
+        let place = self.share.places(event).map(Semaphore::try_acquire_owned);
+        let place = place.transpose().map_err(|error| match error {
             TryAcquireError::NoPermits => TrySendError::Full(()),
             TryAcquireError::Closed => TrySendError::Closed(()),
         })?;
@@ -69,18 +87,23 @@ impl Outlet {
 
     /// Waits for room for an event like this. None: nobody wants it any more.
     pub(super) async fn reserve(&self, event: &Event) -> Option<Room<'_>> {
-        let place = if is_bulk(event) { Arc::clone(&self.share.0).acquire_owned().await.ok() } else { None };
+        let place = match self.share.places(event) {
+            Some(places) => places.acquire_owned().await.ok(),
+            None => None,
+        };
         Some(Room { permit: self.events.reserve().await.ok()?, place })
     }
 }
 
 impl Room<'_> {
-    pub(super) fn send(self, event: Event) {
-        self.permit.send(Delivery { event, _place: self.place });
+    /// Sends it; what comes back is to be kept until the session's end was sent.
+    #[must_use]
+    pub(super) fn send(self, event: Event) -> Option<Turn> {
+        let (place, turn) = match event {
+            Event::Established(_) => (None, self.place),
+            Event::Routes { .. } | Event::Closed(_) => (self.place, None),
+        };
+        self.permit.send(Delivery { event, _place: place });
+        turn
     }
-}
-
-/// Sessions that come and go are few; what they say is not.
-const fn is_bulk(event: &Event) -> bool {
-    matches!(event, Event::Routes { .. })
 }

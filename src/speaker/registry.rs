@@ -274,13 +274,15 @@ impl Registry {
         self.tidy(&entry.peer);
     }
 
-    /// The peer closed a connection of which not everything is read yet: its next one takes its place.
-    pub(super) fn hang_up(&mut self, entry: &Entry) {
-        if let Some(connection) = self.peers.get_mut(&entry.peer).and_then(|peer| peer.find(entry.id))
-            && let Stage::Established { who, .. } = connection.stage
-        {
+    /// A connection ended of which the observer has not heard everything yet: the peer's next one takes its
+    /// place. `false`: it did so already.
+    pub(super) fn hang_up(&mut self, entry: &Entry) -> bool {
+        let peer = self.peers.get_mut(&entry.peer);
+        let Some(connection) = peer.and_then(|peer| peer.find(entry.id)) else { return false };
+        if let Stage::Established { who, .. } = connection.stage {
             connection.stage = Stage::HungUp(who);
         }
+        true
     }
 
     /// What the dialler of `peer` does; none: it stopped.

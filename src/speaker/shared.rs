@@ -19,7 +19,7 @@ pub(super) struct Shared {
     /// Places for connections that were refused and wait until their peers have read why.
     pub(super) lingering: Arc<Semaphore>,
     /// Connections that have not ended.
-    running: watch::Sender<usize>,
+    pub(super) running: watch::Sender<usize>,
 }
 
 impl Shared {

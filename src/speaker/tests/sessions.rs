@@ -11,6 +11,7 @@ use tokio::task::JoinSet;
 use super::client::{Client, Host, open, peer, until, within};
 use super::{config, leaf, neighbors};
 use crate::bgp::batch::Item;
+use crate::bgp::capability::Capability;
 use crate::bgp::{self, Families, Family, MessageType, Notification, Outgoing};
 use crate::speaker::stats::{ErrorAction, SessionState};
 use crate::speaker::{Cease, Event, Loss, ResetReason};
@@ -28,6 +29,23 @@ fn update() -> Vec<u8> {
     ]
     .concat();
     [&[0xff; 16][..], &[0, 19 + 29, 2], &body].concat()
+}
+
+/// An OPEN that makes NOTIFICATIONs graceful too (RFC 8538).
+fn with_n_bit(last: u8) -> bgp::Open {
+    let mut open = open(65201, last, true);
+    for capability in &mut open.capabilities {
+        if let Capability::GracefulRestart { notification, .. } = capability {
+            *notification = true;
+        }
+    }
+    open
+}
+
+fn octets(messages: &[Outgoing]) -> Vec<u8> {
+    let mut octets = bytes::BytesMut::new();
+    messages.iter().for_each(|message| message.encode(&mut octets));
+    octets.to_vec()
 }
 
 #[tokio::test]
@@ -87,7 +105,7 @@ async fn both_families_speak_over_ipv6() {
     six.listen = vec!["[::1]:0".parse().unwrap()];
     let mut host = Host::start(config(vec![six], vec![neighbors("a", "::1/128", "65201")])).await;
     let mut open = open(65201, 1, false);
-    open.capabilities.push(bgp::Capability::Multiprotocol { afi: 2, safi: 1 });
+    open.capabilities.push(Capability::Multiprotocol { afi: 2, safi: 1 });
     let mut client = Client::establish("::1", host.address(), open).await;
     assert_eq!(client.expect(MessageType::Update).await.len(), 10);
     let Event::Established(up) = host.event().await else { panic!() };
@@ -302,7 +320,7 @@ async fn errors_are_counted_and_the_notification_arrives() {
     bad_length[20] = 99;
     client.write(&[bad_origin, bad_length, update().repeat(5000)].concat()).await;
     assert_eq!(client.dismissal().await, Some((3, 1)));
-    assert!(matches!(host.event().await, Event::Routes { .. }), "what came before the error counts");
+    // What came before the error would be gone at once.
     let Event::Closed(closed) = host.event().await else { panic!() };
     assert_eq!((closed.reason, closed.loss), (ResetReason::NotificationSent, Loss::Final));
     assert_eq!(up.stats.errors(ErrorAction::TreatAsWithdraw), 1);
@@ -367,7 +385,7 @@ async fn a_shutdown_tells_everybody_and_waits_for_all() {
 async fn a_session_that_fails_in_the_segment_that_made_it_was_one() {
     let mut host = host().await;
     let mut client = Client::connect("127.1.0.1", host.address()).await;
-    client.send(&Outgoing::Open(open(65201, 1, true))).await;
+    client.send(&Outgoing::Open(with_n_bit(1))).await;
     client.expect(MessageType::Open).await;
     client.expect(MessageType::Keepalive).await;
     let mut bad_length = update();
@@ -504,6 +522,52 @@ async fn who_closed_while_nobody_read_may_come_back_at_once() {
     assert!(matches!(host.event().await, Event::Established(_)));
     let Event::Closed(closed) = host.event().await else { panic!() };
     assert_eq!((closed.reason, closed.loss), (ResetReason::Collision, Loss::Final));
+}
+
+#[tokio::test]
+async fn the_end_of_a_session_is_told_before_the_next_one_begins() {
+    let goodbye = octets(&[Outgoing::Notification(Notification::new(6, 2))]);
+    for (open, loss) in [(open(65201, 1, true), Loss::Final), (with_n_bit(1), Loss::Graceful)] {
+        let mut host = host().await;
+        let mut client = Client::establish("127.1.0.1", host.address(), open.clone()).await;
+        let stats = Arc::clone(&host.speaker.peers()[0].1);
+        // Two reads fill the share; with the third, the session ends.
+        for read in 1..3 {
+            client.write(&update()).await;
+            until(|| stats.received(MessageType::Update) == read).await;
+        }
+        client.write(&[update(), goodbye.clone()].concat()).await;
+        assert_eq!(client.farewell().await, None);
+        let _next = Client::establish("127.1.0.1", host.address(), open).await;
+        let Event::Established(first) = host.event().await else { panic!() };
+        let closed = loop {
+            match host.event().await {
+                Event::Routes { session, .. } => assert_eq!(session, first.session),
+                Event::Closed(closed) => break closed,
+                Event::Established(_) => panic!("the next one was told of first"),
+            }
+        };
+        assert_eq!((closed.session, closed.loss), (first.session, loss));
+        assert!(matches!(host.event().await, Event::Established(_)));
+    }
+}
+
+#[tokio::test]
+async fn sessions_of_a_moment_do_not_wait_for_the_observer() {
+    let goodbye = Outgoing::Notification(Notification::new(6, 2));
+    for (open, room) in [(open(65201, 1, true), 256), (with_n_bit(1), 256), (with_n_bit(1), 4)] {
+        let config = config(vec![leaf("a", 65101)], vec![neighbors("a", "127.0.0.0/8", "65201")]);
+        let host = Host::with_room(config, room).await;
+        let hello = octets(&[Outgoing::Open(open), Outgoing::Keepalive]);
+        let all = [hello, update(), octets(std::slice::from_ref(&goodbye))].concat();
+        for _ in 0..40 {
+            let mut client = Client::connect("127.1.0.1", host.address()).await;
+            client.write(&all).await;
+            while client.next().await.is_some() {}
+        }
+        // One has the turn, another may have come since.
+        until(|| *host.speaker.shared.running.borrow() <= 2).await;
+    }
 }
 
 #[tokio::test]
