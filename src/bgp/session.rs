@@ -101,6 +101,8 @@ pub struct Session {
     offer: Arc<Offer>,
     state: State,
     timers: Timers,
+    /// What is left of the hold time while we do not read.
+    left: Option<Duration>,
     outgoing: BytesMut,
     sent: [u32; MessageType::ALL.len()],
 }
@@ -111,6 +113,7 @@ impl Session {
         let mut session = Self {
             state: State::OpenSent,
             timers: Timers::default(),
+            left: None,
             outgoing: BytesMut::new(),
             sent: [0; MessageType::ALL.len()],
             offer,
@@ -228,16 +231,22 @@ impl Session {
     }
 
     /// Stops the hold timer of an Established session while we do not read.
-    pub fn suspend(&mut self) {
-        if let State::Established(_) = self.state {
+    pub fn suspend(&mut self, now: Timestamp) {
+        if let State::Established(_) = self.state
+            && let Some(left) = self.timers.left(Timer::Hold, now)
+        {
             self.timers.stop(Timer::Hold);
+            self.left = Some(left);
         }
     }
 
-    /// We read again: the peer has its whole hold time.
+    /// We read again: the peer has what was left of its hold time. Signs of life that came meanwhile are read
+    /// before it is found silent.
     pub fn resume(&mut self, now: Timestamp) {
-        if let State::Established(negotiated) = &self.state {
-            self.hold(negotiated.hold_time, now);
+        if let State::Established(_) = self.state
+            && let Some(left) = self.left.take()
+        {
+            self.timers.set(Timer::Hold, now.after(left));
         }
     }
 
@@ -370,6 +379,7 @@ impl Session {
     }
 
     fn hold(&mut self, hold_time: Duration, now: Timestamp) {
+        self.left = None;
         if !hold_time.is_zero() {
             self.timers.set(Timer::Hold, now.after(hold_time));
         }

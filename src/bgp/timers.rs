@@ -1,5 +1,7 @@
 //! The timers of one session: a table of deadlines, so that the shell needs one clock for all.
 
+use std::time::Duration;
+
 use crate::time::Timestamp;
 
 /// What a session waits for.
@@ -40,6 +42,11 @@ impl Timers {
         self.deadline(timer).is_some_and(|deadline| deadline <= now)
     }
 
+    /// How long it is until the deadline of a timer that runs.
+    pub(crate) fn left(&self, timer: Timer, now: Timestamp) -> Option<Duration> {
+        self.deadline(timer).map(|deadline| deadline.since(now))
+    }
+
     /// The earliest deadline.
     pub(crate) fn next(&self) -> Option<Timestamp> {
         self.0.iter().flatten().min().copied()
@@ -71,6 +78,9 @@ mod tests {
         assert_eq!(timers.next(), Some(at(10)));
         assert!(timers.expired(Timer::Keepalive, at(10)));
         assert!(!timers.expired(Timer::Keepalive, at(9)));
+        assert_eq!(timers.left(Timer::Hold, at(10)), Some(Duration::from_micros(20)));
+        assert_eq!(timers.left(Timer::Hold, at(40)), Some(Duration::ZERO));
+        assert_eq!(timers.left(Timer::Open, at(10)), None);
 
         timers.stop(Timer::Keepalive);
         assert_eq!(timers.next(), Some(at(30)));

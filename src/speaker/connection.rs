@@ -187,7 +187,7 @@ impl Connection {
     }
 
     async fn suspend(&mut self, outlet: &Outlet, event: Event, mut sleep: Pin<&mut Sleep>) {
-        self.session.suspend();
+        self.session.suspend(self.shared.clock.now());
         self.entry.stats.count_suspended();
         let room = {
             let mut reserve = std::pin::pin!(outlet.reserve(&event));

@@ -119,7 +119,7 @@ impl Twins {
                 let families = input.one_of(&FAMILIES);
                 self.both(|watched| watched.refresh(families, now));
             }
-            21 if input.bool() => self.both(Watched::suspend),
+            21 if input.bool() => self.both(|watched| watched.suspend(now)),
             21 => self.both(|watched| watched.resume(now)),
             22 => self.both(|watched| watched.admit(now)),
             _ => match input.below(16) {

@@ -21,6 +21,8 @@ pub struct Watched {
     started: Timestamp,
     /// Since when the peer is silent, unless we do not listen.
     silent: Option<Timestamp>,
+    /// How long it was silent when we stopped listening.
+    rested: Option<Duration>,
     /// Since when the peer takes nothing of what waits.
     stuck: Option<Timestamp>,
     /// How it ended.
@@ -40,6 +42,7 @@ impl Watched {
             wire: Vec::new(),
             started: now,
             silent: None,
+            rested: None,
             stuck: Some(now),
             ended: None,
             negotiated: None,
@@ -69,7 +72,7 @@ impl Watched {
         assert!(heard.batch.is_empty() || before == ESTABLISHED, "routes come in Established alone");
         let [_, updates, _, keepalives, _] = heard.messages;
         if updates + keepalives > 0 && self.is_established() {
-            self.silent = Some(now);
+            (self.silent, self.rested) = (Some(now), None);
         }
         for item in heard.batch.items() {
             self.is_negotiated(&item);
@@ -125,17 +128,21 @@ impl Watched {
         self.look(before, now);
     }
 
-    pub fn suspend(&mut self) {
-        self.session.suspend();
-        if self.is_established() {
-            self.silent = None;
+    pub fn suspend(&mut self, now: Timestamp) {
+        self.session.suspend(now);
+        if self.is_established()
+            && let Some(silent) = self.silent.take()
+        {
+            self.rested = Some(now.since(silent));
         }
     }
 
     pub fn resume(&mut self, now: Timestamp) {
         self.session.resume(now);
-        if self.is_established() {
-            self.silent = Some(now);
+        if self.is_established()
+            && let Some(rested) = self.rested.take()
+        {
+            self.silent = Some(before(now, rested));
         }
         self.look(rank(self.session.state()), now);
     }
@@ -289,6 +296,10 @@ pub const OPENED: u8 = 1;
 pub const OPEN_CONFIRM: u8 = 2;
 pub const ESTABLISHED: u8 = 3;
 pub const ENDED: u8 = 4;
+
+fn before(time: Timestamp, duration: Duration) -> Timestamp {
+    Timestamp::from_micros(time.as_micros() - u64::try_from(duration.as_micros()).unwrap())
+}
 
 /// States in the only order in which they follow each other.
 pub fn rank(state: &State) -> u8 {

@@ -417,7 +417,7 @@ fn what_the_socket_holds_saves_a_session_that_is_overdue() {
 fn the_hold_timer_rests_while_we_do_not_read() {
     let mut pair = Pair::established(&open());
     pair.sent();
-    pair.session.suspend();
+    pair.session.suspend(pair.now);
     let mut sent = Vec::new();
     for _ in 0..60 {
         pair.pass(SECOND);
@@ -431,10 +431,34 @@ fn the_hold_timer_rests_while_we_do_not_read() {
 }
 
 #[test]
+fn a_rest_does_not_make_the_hold_time_longer() {
+    let begin_refresh = raw(5, &[0, 1, 1, 1]);
+    let mut pair = Pair::established(&open());
+    for _ in 0..3 {
+        assert!(pair.ending().is_none());
+        pair.pass(SECOND);
+        pair.feed(&begin_refresh);
+        pair.session.suspend(pair.now);
+        pair.pass(60 * SECOND);
+        pair.session.resume(pair.now);
+    }
+    pair.pass(Duration::from_millis(1));
+    assert_eq!(pair.ending(), Some(&Ending::HoldExpired), "no KEEPALIVE and no UPDATE for 3 s of reading");
+
+    let mut pair = Pair::established(&open());
+    pair.pass(2 * SECOND);
+    pair.session.suspend(pair.now);
+    pair.feed(&keepalive());
+    pair.session.resume(pair.now);
+    pair.pass(2 * SECOND);
+    assert!(pair.ending().is_none(), "it has its whole hold time from its KEEPALIVE on");
+}
+
+#[test]
 fn only_an_established_session_can_be_suspended() {
     let mut pair = Pair::confirming(&open());
     let next = pair.session.next_timeout();
-    pair.session.suspend();
+    pair.session.suspend(pair.now);
     pair.session.resume(pair.now.after(SECOND));
     assert_eq!(pair.session.next_timeout(), next);
     pair.pass(3 * SECOND);
