@@ -103,8 +103,10 @@ fn leaves(report: &Report) -> Vec<MetricFamily> {
         "UPDATEs with errors, by what became of them (RFC 7606).",
     );
     let mut octets = Samples::counter("bgp_received_bytes_total", "Octets of BGP received.");
-    let mut suspensions =
-        Samples::counter("bgp_suspensions_total", "Times a session waited because the observer was busy.");
+    let mut suspensions = Samples::counter(
+        "bgp_suspensions_total",
+        "Times a session waited until what was said before was taken in.",
+    );
     for (leaf, totals) in totals(report) {
         for (state, count) in SessionState::ALL.into_iter().zip(totals.states) {
             peers.count(&[("leaf", leaf), ("state", state.name())], count);

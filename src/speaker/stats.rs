@@ -25,7 +25,7 @@ pub struct PeerStats {
     resets: [AtomicU64; 7],
     /// UPDATEs with errors, by [`ErrorAction`].
     errors: [AtomicU64; 3],
-    /// Times a session stood still because the observer was busy.
+    /// Times a session stood still until the observer had taken in what was said before, by its peer or by all.
     suspended: AtomicU64,
 }
 
@@ -115,7 +115,7 @@ impl PeerStats {
         self.errors[action as usize].load(Relaxed)
     }
 
-    /// Times a session stood still because the observer was busy.
+    /// Times a session stood still until the observer had taken in what was said before, by its peer or by all.
     pub fn suspended(&self) -> u64 {
         self.suspended.load(Relaxed)
     }
