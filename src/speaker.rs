@@ -1,8 +1,8 @@
 //! The IO of BGP: listeners, socket options, a task a connection, collision detection.
 //!
-//! What it learns leaves as [`Event`]s on one bounded channel to the observer, fair to every peer. Whoever connects is
-//! matched to the longest range of `[[neighbors]]` that holds its address, and its OPEN to the ASes of
-//! that entry; everybody else is turned away and counted.
+//! What it learns leaves as [`Event`]s on one bounded channel to the observer, fair to every peer. Whoever
+//! connects is matched to the longest range of `[[neighbors]]` that holds its address, and its OPEN to the
+//! ASes of that entry; everybody else is turned away and counted.
 
 #![expect(clippy::disallowed_methods, reason = "starts the dialling tasks")]
 

@@ -185,6 +185,7 @@ async fn accept(shared: Arc<Shared>, socket: Arc<TcpListener>, leaf: Arc<str>) {
     loop {
         match socket.accept().await {
             Ok((stream, from)) => welcome(&shared, &leaf, stream, from),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) if is_the_peers(&error) => _ = shared.registry().count(&leaf, Refusal::Lost),
             Err(error) => {
                 let budget = shared.registry().count(&leaf, Refusal::Resources);
@@ -200,10 +201,7 @@ async fn accept(shared: Arc<Shared>, socket: Arc<TcpListener>, leaf: Arc<str>) {
 
 /// Whether the one connection failed, and not accepting.
 fn is_the_peers(error: &io::Error) -> bool {
-    matches!(
-        error.kind(),
-        io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset | io::ErrorKind::Interrupted
-    )
+    matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset)
 }
 
 fn welcome(shared: &Arc<Shared>, leaf: &Arc<str>, stream: TcpStream, from: SocketAddr) {
