@@ -6,6 +6,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
@@ -22,6 +23,9 @@ use crate::web::{App, BindError, Control, Status, Web};
 /// How many events may wait for the observer before sessions stand still; each holds one read of a socket,
 /// and of each peer only a few may be among them.
 const EVENTS: usize = 1_024;
+
+/// How long peers wait at shutdown for the trace to be written before they are told.
+const TRACE: Duration = Duration::from_secs(2);
 
 /// A thirdleaf that runs.
 #[derive(Debug)]
@@ -140,7 +144,9 @@ impl Daemon {
     /// Says goodbye to every peer and to every client, and waits until all have ended.
     pub async fn stop(self, text: &str) {
         // How sessions end now is nobody's doing but ours.
-        self.observer.end_trace().await;
+        if tokio::time::timeout(TRACE, self.observer.end_trace()).await.is_err() {
+            warn!("the trace could not be written to its end in time");
+        }
         self.speaker.shutdown(text).await;
         self.stop.send_replace(true);
         let [web, steward] = self.tasks;
