@@ -284,7 +284,7 @@ fn cadence(client: &Client<'_>, peer: &mut Peer, mut busy: impl FnMut(&mut Peer)
     }
     largest = largest.max(last.elapsed());
     figure(client, "largest gap", largest);
-    assert!(largest <= Duration::from_secs(2), "{largest:?}");
+    assert!(largest <= super::super::GAP, "{largest:?}");
     assert!((3..=6).contains(&count), "{count} in 5 s");
 }
 
