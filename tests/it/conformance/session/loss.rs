@@ -2,10 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use super::{Bench, Case, Client, Place, Stage, announce, down, figure, run, unknown};
+use super::{Bench, Case, Client, NODE_AS, Place, Stage, announce, down, figure, run, unknown};
 use crate::peer::Heard;
 use crate::run::eventually;
-use crate::wire::{UPDATE, claiming, keepalive};
+use crate::wire::{UPDATE, as_path, claiming, keepalive, next_hop, nlri, origin, update};
 
 const SOURCE: &str = "RFC 4271, 8.2.2";
 
@@ -57,11 +57,21 @@ fn cases() -> Vec<Case> {
             down(client, "the peer closed the connection");
         }),
         Case::new(SOURCE, "FIN, and a new session at once: only its routes", |client| {
-            for _ in 0..20 {
+            let [.., host] = client.address.octets();
+            let attributes = [origin(0), as_path(&[NODE_AS.into()]), next_hop(client.address)].concat();
+            for round in 0..20 {
                 let mut peer = Stage::Established.reach(client);
-                announce(client, &mut peer);
-                peer.close();
-                eventually("its routes are gone", || client.table().is_empty().then_some(()));
+                let pod = format!("10.244.{host}.{round}/32");
+                peer.send(&update(&[], &attributes, &nlri(&pod)));
+                if round < 19 {
+                    peer.finish();
+                    peer.expect_silent_close();
+                    continue;
+                }
+                let expected = [format!("{pod} accepted")];
+                peer.until("only its route is there", || (client.table() == expected).then_some(()));
+                peer.expect_up();
+                assert_eq!(client.table(), expected);
             }
         }),
         Case::new(SOURCE, "the session comes up again after FIN, RST, NOTIFICATION and error", |client| {
