@@ -11,13 +11,13 @@ use std::io::Write;
 use std::net::Ipv4Addr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
 use crate::peer::{Heard, Peer};
-use crate::run::{Daemon, Place, QUIET};
+use crate::run::{Daemon, Place, quiet};
 use crate::wire::{KEEPALIVE, Open, four_octet_as, multiprotocol};
 
 /// The leaf's AS, and that of every client which does not choose another.
@@ -154,7 +154,7 @@ type Outcome = Result<String, String>;
 
 /// Runs all cases of a group, prints their table, and fails if one of them did.
 pub(crate) fn run(group: &str, bench: &Bench, cases: Vec<Case>) {
-    let _quiet = QUIET.read().unwrap_or_else(PoisonError::into_inner);
+    let _quiet = quiet();
     let cases = cases.into_boxed_slice();
     let next = AtomicUsize::new(0);
     let outcomes: Mutex<Vec<Option<Outcome>>> = Mutex::new(vec![None; cases.len()]);

@@ -4,12 +4,15 @@
 use std::fs;
 use std::path::Path;
 
+use crate::run::quiet;
+
 /// The checks, as the fuzz targets have them.
 #[expect(unreachable_pub, reason = "a library to the fuzz targets")]
 #[path = "../../fuzz/src/lib.rs"]
 mod checks;
 
 fn replay(target: &str, check: fn(&[u8])) {
+    let _quiet = quiet();
     let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus").join(target);
     let mut files: Vec<_> = fs::read_dir(&corpus).unwrap().map(|entry| entry.unwrap().path()).collect();
     files.sort();

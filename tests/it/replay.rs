@@ -8,7 +8,7 @@ use std::process::{Output, Stdio};
 
 use serde_json::Value;
 
-use crate::run::{Place, command, stderr, stdout, thirdleaf};
+use crate::run::{Place, command, quiet, stderr, stdout, thirdleaf};
 
 const CONFIG: &str = r#"version = 1
 [[leaf]]
@@ -104,6 +104,7 @@ const ROGUE: &str = "rogue_route open";
 /// What is left of a file at its end: routes, findings.
 #[test]
 fn files_of_five_daemons_say_what_was_announced() {
+    let _quiet = quiet();
     let stale = |route: &str| format!("{route} stale");
     let one_session = "172.16.1.1 fd00:10:244:1::/122 accepted".to_owned();
     let two_sessions = "fd00:16:1::1 fd00:10:244:1::/122 accepted".to_owned();
@@ -157,6 +158,7 @@ fn files_of_five_daemons_say_what_was_announced() {
 
 #[test]
 fn several_files_in_order_are_one_story() {
+    let _quiet = quiet();
     let replay = Replay::of(&[&dump("bird2-table4.mrt"), &dump("bird2-table6.mrt")]);
     let all = [&V4[1..], &["172.16.1.1 fd00:10:244:1::/122 accepted"]].concat();
     assert_eq!(replay.routes(), all);
@@ -188,6 +190,7 @@ fn file(place: &Place, name: &str, octets: &[u8]) -> PathBuf {
 
 #[test]
 fn packed_files_are_known_by_what_they_hold() {
+    let _quiet = quiet();
     let place = Place::new();
     let plain = std::fs::read(dump("gobgp-table.mrt")).unwrap();
     let expected = Replay::of(&[&dump("gobgp-table.mrt")]);
@@ -207,6 +210,7 @@ fn packed_files_are_known_by_what_they_hold() {
 
 #[test]
 fn standard_input_is_a_file_too() {
+    let _quiet = quiet();
     let place = Place::new();
     let config = place.write("thirdleaf.toml", CONFIG);
     let mut child = command(&["replay", "-o", "json", "-c", config.to_str().unwrap(), "-"])
@@ -222,6 +226,7 @@ fn standard_input_is_a_file_too() {
 
 #[test]
 fn what_is_there_of_a_torn_file_is_judged() {
+    let _quiet = quiet();
     let place = Place::new();
     let plain = std::fs::read(dump("openbgpd-table2.mrt")).unwrap();
     let whole = Replay::of(&[&dump("openbgpd-table2.mrt")]);
@@ -243,6 +248,7 @@ fn what_is_there_of_a_torn_file_is_judged() {
 
 #[test]
 fn a_bad_record_is_passed_over() {
+    let _quiet = quiet();
     let place = Place::new();
     let mut octets = std::fs::read(dump("gobgp-updates.mrt")).unwrap();
     // The marker of the first message.
@@ -256,6 +262,7 @@ fn a_bad_record_is_passed_over() {
 
 #[test]
 fn what_is_no_mrt_file_is_said_to_be_none() {
+    let _quiet = quiet();
     let place = Place::new();
     for (octets, text) in [
         (&b"#!/bin/sh\necho this is not what you think\n"[..], "this is no MRT file"),
@@ -269,6 +276,7 @@ fn what_is_no_mrt_file_is_said_to_be_none() {
 
 #[test]
 fn a_peer_in_no_range_is_judged_and_said_to_be() {
+    let _quiet = quiet();
     let elsewhere = CONFIG.replace("172.16.0.0/16", "172.31.0.0/16");
     let replay = Replay::with(&elsewhere, &[&dump("frr-table.mrt")]);
     assert_eq!(replay.routes(), V4);
@@ -284,6 +292,7 @@ fn a_peer_in_no_range_is_judged_and_said_to_be() {
 
 #[test]
 fn of_several_leaves_it_is_the_one_with_the_as_of_the_writer() {
+    let _quiet = quiet();
     let first = CONFIG.replace("local_as = 65199", "local_as = 65100");
     let (leaf, _) = CONFIG.split_once("[[policy.allow]]").unwrap();
     let second = leaf.replace("version = 1", "").replace("rack1", "rack2").replace(":1790", ":1791");
@@ -298,6 +307,7 @@ fn of_several_leaves_it_is_the_one_with_the_as_of_the_writer() {
 
 #[test]
 fn a_table_owes_what_it_should_hold() {
+    let _quiet = quiet();
     let more = "[[policy.allow]]\nclass = \"service\"\nprefix = \"10.112.0.0/16\"\nlengths = [16]\n";
     let config = format!("{CONFIG}{more}");
     let missing = "missing_service_cidr open";
@@ -308,6 +318,7 @@ fn a_table_owes_what_it_should_hold() {
 
 #[test]
 fn prints_what_the_daemon_would() {
+    let _quiet = quiet();
     let place = Place::new();
     let config = place.write("thirdleaf.toml", CONFIG);
     let table = dump("frr-table.mrt");
@@ -340,6 +351,7 @@ fn prints_what_the_daemon_would() {
 
 #[test]
 fn wrong_usage_is_2() {
+    let _quiet = quiet();
     let place = Place::new();
     let config = place.write("thirdleaf.toml", CONFIG);
     let config = config.to_str().unwrap();

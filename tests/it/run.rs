@@ -5,13 +5,23 @@ use std::net::{Ipv4Addr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
-use std::sync::{Arc, RwLock};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
 /// Held for reading by tests that keep time against the daemon, for writing by those that keep the machine busy.
 pub(crate) static QUIET: RwLock<()> = RwLock::new(());
+
+/// While it lives, nobody keeps the machine busy who holds [`QUIET`] for that.
+pub(crate) struct Quiet {
+    _guard: RwLockReadGuard<'static, ()>,
+}
+
+/// For tests that keep the machine busy themselves, in a small way.
+pub(crate) fn quiet() -> Quiet {
+    Quiet { _guard: QUIET.read().unwrap_or_else(PoisonError::into_inner) }
+}
 
 /// The program under test.
 pub(crate) fn thirdleaf(arguments: &[&str]) -> Output {

@@ -2,7 +2,7 @@
 
 use std::process::{Child, Command, Stdio};
 
-use crate::run::{Daemon, Place, command, eventually};
+use crate::run::{Daemon, Place, command, eventually, quiet};
 
 /// A running simulation, ended when dropped.
 struct Simulation(Child);
@@ -46,6 +46,7 @@ fn routes(daemon: &Daemon) -> Vec<String> {
 
 #[test]
 fn nodes_leak_are_drained_die_and_come_back() {
+    let _quiet = quiet();
     let place = Place::new();
     let daemon = Daemon::start(&place, &place.write("thirdleaf.toml", &place.config()));
     let leak = ["--leak", "0.0.0.0/0", "--leak", "10.244.9.0/26", "--behind", "65103"];

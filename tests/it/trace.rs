@@ -9,7 +9,7 @@ use serde_json::Value;
 use thirdleaf::lab::node::{Node, Route};
 
 use crate::daemon::node;
-use crate::run::{Daemon, Place, eventually, stderr, stdout, thirdleaf};
+use crate::run::{Daemon, Place, eventually, quiet, stderr, stdout, thirdleaf};
 
 fn config(place: &Place) -> String {
     let findings = "[findings.open_after]\nrogue_route = \"0s\"\nduplicate_pod_block = \"0s\"\n";
@@ -76,6 +76,7 @@ fn replayed(trace: &Path, more: &[&str]) -> ([Vec<Value>; 2], Option<i32>, Strin
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_trace_comes_to_what_the_daemon_told_before_it_was_stopped() {
+    let _quiet = quiet();
     let place = Place::new();
     let (daemon, trace) = start(&place);
     let nodes = live(&place, &daemon).await;
@@ -113,6 +114,7 @@ async fn a_trace_comes_to_what_the_daemon_told_before_it_was_stopped() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_killed_daemon_leaves_a_trace_that_can_be_read_up_to_its_end() {
+    let _quiet = quiet();
     let place = Place::new();
     let (daemon, trace) = start(&place);
     let nodes = live(&place, &daemon).await;
@@ -138,6 +140,7 @@ async fn a_killed_daemon_leaves_a_trace_that_can_be_read_up_to_its_end() {
 
 #[test]
 fn recording_needs_a_place() {
+    let _quiet = quiet();
     let place = Place::new();
     let path = place.write("thirdleaf.toml", &place.config());
     let output = thirdleaf(&["run", "-c", path.to_str().unwrap(), "--record"]);
