@@ -17,12 +17,13 @@ use std::time::Duration;
 use tokio::io::{AsyncWriteExt, Interest, Ready};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc::error::TrySendError;
+use tokio::sync::oneshot;
 use tokio::time::{Instant, Sleep, sleep_until, timeout, timeout_at};
 
 use super::collision::Identity;
 use super::queue::{Outlet, Turn};
 use super::refusal::Refusal;
-use super::registry::{Entry, is_eviction};
+use super::registry::{Entry, Pending, is_eviction};
 use super::shared::{Guard, Shared};
 use super::stats::ErrorAction;
 use super::{Closed, Established, Event, Loss, ResetReason, SessionId};
@@ -44,6 +45,8 @@ const LAST_READS: usize = 32;
 const AT_ONCE: Duration = Duration::from_millis(50);
 /// How long a connection that has ended waits for the peer to read why.
 const LINGER: Duration = Duration::from_secs(1);
+/// How long a connection whose OPEN was valid waits for the peer's others to read what they have.
+const LOOK: Duration = Duration::from_millis(100);
 
 thread_local! {
     static SCRATCH: RefCell<Box<[u8]>> = RefCell::new(vec![0; READ + UNFINISHED].into());
@@ -73,6 +76,10 @@ pub(super) struct Connection {
     deaf: bool,
     /// The peer closed while we did not read.
     hung_up: bool,
+    /// The peer's other connections, while they read what they have before this one is judged.
+    others: Option<Vec<oneshot::Receiver<()>>>,
+    /// Newer connections that wait until this one has read what there is.
+    looks: Vec<oneshot::Sender<()>>,
     /// When the timer fires.
     armed: Option<Timestamp>,
 }
@@ -104,6 +111,8 @@ impl Connection {
             capabilities: Vec::new(),
             deaf: false,
             hung_up: false,
+            others: None,
+            looks: Vec::new(),
             armed: None,
         }
     }
@@ -115,6 +124,10 @@ impl Connection {
         while !self.is_over() {
             if !self.pending.is_empty() {
                 self.deliver(sleep.as_mut()).await;
+                continue;
+            }
+            if self.others.as_ref().is_some_and(|others| !others.is_empty()) {
+                self.await_others().await;
                 continue;
             }
             match self.wait(sleep.as_mut(), true).await {
@@ -246,7 +259,11 @@ impl Connection {
     }
 
     async fn obey(&mut self) {
-        let (stop, refresh) = self.entry.orders.take();
+        let Pending { stop, refresh, looks } = self.entry.orders.take();
+        if !looks.is_empty() {
+            self.looks.extend(looks);
+            self.look();
+        }
         match stop {
             Some(stop) if is_eviction(&stop) => self.make_room(stop).await,
             Some(stop) => self.session.stop(stop, self.shared.clock.now()),
@@ -309,6 +326,34 @@ impl Connection {
         })
     }
 
+    /// Reads what the socket holds for the sake of newer connections; they are answered once the registry
+    /// knows of our end, if this is it. A session that waits for the observer reads no further.
+    fn look(&mut self) {
+        for _ in 0..LAST_READS {
+            let waits = self.pending.len() >= LAST_READS;
+            if waits || self.is_over() || self.read_now() == 0 {
+                break;
+            }
+        }
+        if !self.is_over() {
+            self.looks.clear();
+        }
+    }
+
+    /// Waits until the peer's other connections have read what they have, then judges this one.
+    async fn await_others(&mut self) {
+        let others = self.others.replace(Vec::new()).unwrap_or_default();
+        let looked = async {
+            for other in others {
+                // Gone is looked at, too.
+                let _ = other.await;
+            }
+        };
+        let _ = timeout(LOOK, looked).await;
+        let octets = mem::take(&mut self.unfinished);
+        self.take(&octets);
+    }
+
     /// Gives `octets` to the session, and keeps what is not a whole message.
     fn take(&mut self, octets: &[u8]) {
         let now = self.shared.clock.now();
@@ -342,6 +387,12 @@ impl Connection {
         let State::Opened(agreed) = self.session.state() else { return false };
         let who = Identity { asn: agreed.negotiated.peer_as, identifier: agreed.negotiated.peer_id };
         let capabilities = agreed.capabilities.clone();
+        if self.others.is_none() {
+            let others = self.others.insert(self.shared.registry().look_at_others(&self.entry));
+            if !others.is_empty() {
+                return false;
+            }
+        }
         match self.shared.registry().open(&self.entry, who) {
             Ok(()) => {
                 self.capabilities = capabilities;
@@ -401,6 +452,9 @@ impl Connection {
         } else {
             self.shared.registry().leave(&self.entry, false);
         }
+        // Whoever waits for what is read here finds out now.
+        self.looks.clear();
+        drop(self.entry.orders.take());
         self.write();
         let closed = self.report(&ending, loss, now);
         // Who makes room makes it at once.

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use ipnet::IpNet;
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::{Notify, Semaphore, oneshot};
 
 use super::collision::{Direction, Identity, Stage, Verdict, judge};
 use super::logs::Budget;
@@ -98,10 +98,13 @@ pub(super) struct Orders {
     wake: Notify,
 }
 
+/// Orders that were not taken yet.
 #[derive(Debug, Default)]
-struct Pending {
-    stop: Option<Stop>,
-    refresh: Families,
+pub(super) struct Pending {
+    pub(super) stop: Option<Stop>,
+    pub(super) refresh: Families,
+    /// Who waits until what the socket holds has been read.
+    pub(super) looks: Vec<oneshot::Sender<()>>,
 }
 
 impl Orders {
@@ -110,9 +113,17 @@ impl Orders {
         self.wake.notified().await;
     }
 
-    pub(super) fn take(&self) -> (Option<Stop>, Families) {
+    pub(super) fn take(&self) -> Pending {
+        std::mem::take(&mut self.pending.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Has the connection read what its socket holds. The answer comes when that is done, or it is gone.
+    fn look(&self) -> oneshot::Receiver<()> {
+        let (looked, answer) = oneshot::channel();
         let mut pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
-        (pending.stop.take(), std::mem::take(&mut pending.refresh))
+        pending.looks.push(looked);
+        self.wake.notify_one();
+        answer
     }
 
     fn stop(&self, stop: Stop) {
@@ -198,6 +209,15 @@ impl Registry {
             self.leave_silence(oldest, &terms);
         }
         Ok(Entry { id, peer, terms, orders, stats, logs, share, farewells })
+    }
+
+    /// Has the peer's other connections that sent an OPEN look at what they have not read: it may be their
+    /// end. Who closes and connects again at once must not collide with himself.
+    pub(super) fn look_at_others(&self, entry: &Entry) -> Vec<oneshot::Receiver<()>> {
+        let connections = self.peers.get(&entry.peer).map_or(&[][..], |peer| &peer.connections);
+        let talks = |stage| matches!(stage, Stage::Confirming(_) | Stage::Established { .. });
+        let others = connections.iter().filter(|other| other.id != entry.id && talks(other.stage));
+        others.map(|other| other.orders.look()).collect()
     }
 
     /// Judges a connection whose OPEN was valid. `Err`: what it must end with.

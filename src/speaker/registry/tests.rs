@@ -81,7 +81,7 @@ fn the_oldest_silent_connection_of_a_full_range_makes_room() {
     let silent_ones: Vec<_> = (10..18).map(|last| enter(&mut registry, last)).collect();
     let newest = enter(&mut registry, 99);
     assert_eq!(silent(&registry), 2 * SILENT);
-    let stopped = |entry: &Entry| entry.orders.take().0;
+    let stopped = |entry: &Entry| entry.orders.take().stop;
     assert_eq!(stopped(&silent_ones[0]), Some(out_of_room()));
     assert!(silent_ones[1..].iter().all(|entry| stopped(entry).is_none()));
     registry.open(&newest, who(99)).unwrap();
@@ -99,14 +99,14 @@ fn a_connection_whose_open_is_there_makes_no_room() {
     let mut registry = registry(2);
     let evicted: Vec<_> = (0..8).map(|_| enter(&mut registry, 1)).collect();
     registry.open(&evicted[0], who(1)).unwrap();
-    assert_eq!(evicted[0].orders.take().0, None, "it need not go");
-    assert_eq!(evicted[1].orders.take().0, Some(out_of_room()));
+    assert_eq!(evicted[0].orders.take().stop, None, "it need not go");
+    assert_eq!(evicted[1].orders.take().stop, Some(out_of_room()));
     assert!(registry.establish(&evicted[0], true).is_some());
     // What else it is told is not taken back with that.
     let stop = Stop::Cease(Cease::AdministrativeShutdown, String::new());
     registry.close(&stop);
     assert!(registry.open(&evicted[2], who(2)).is_err(), "it is no restart");
-    assert_eq!(evicted[2].orders.take().0, Some(stop));
+    assert_eq!(evicted[2].orders.take().stop, Some(stop));
 }
 
 #[test]
@@ -127,14 +127,14 @@ fn a_reload_keeps_count() {
     let mut narrower = neighbors("a", "10.0.0.0/24", "65201");
     narrower.max_peers = 1;
     registry.reconfigure(Table::new(&config(vec![leaf("a", 65101)], vec![narrower])));
-    assert_eq!(session.orders.take().0, None);
+    assert_eq!(session.orders.take().stop, None);
     assert_eq!(silent(&registry), 1);
     assert!(registry.open(&probe, who(2)).is_err(), "there is a place for one now");
     registry.leave(&probe, false);
     assert_eq!(silent(&registry), 0);
 
     registry.reconfigure(Table::new(&config(vec![leaf("a", 65101)], vec![])));
-    assert_eq!(session.orders.take().0, Some(Stop::Cease(Cease::PeerDeconfigured, String::new())));
+    assert_eq!(session.orders.take().stop, Some(Stop::Cease(Cease::PeerDeconfigured, String::new())));
     registry.leave(&session, false);
     assert!(registry.peers.is_empty());
 }
@@ -155,7 +155,7 @@ fn the_oldest_silent_connection_makes_room() {
     let mut probes: Vec<_> = (0..4).map(|_| enter(&mut registry, 1)).collect();
     registry.leave(&probes.remove(0), false);
     probes.extend((0..2).map(|_| enter(&mut registry, 1)));
-    let stopped: Vec<_> = probes.iter().map(|probe| probe.orders.take().0.is_some()).collect();
+    let stopped: Vec<_> = probes.iter().map(|probe| probe.orders.take().stop.is_some()).collect();
     assert_eq!(stopped, [true, false, false, false, false]);
 }
 
@@ -185,10 +185,10 @@ fn a_refused_peer_is_told_so_until_its_time_is_over() {
     assert!(registry.is_busy(&peer(1), NOW));
     let rejected = Some(Stop::Cease(Cease::ConnectionRejected, String::new()));
     let entry = enter(&mut registry, 1);
-    assert_eq!(entry.orders.take().0, rejected);
+    assert_eq!(entry.orders.take().stop, rejected);
     registry.leave(&entry, false);
     let entry = registry.enter(peer(1), Direction::Accepted, until).unwrap();
-    assert_eq!(entry.orders.take().0, None);
+    assert_eq!(entry.orders.take().stop, None);
 }
 
 proptest::proptest! {

@@ -609,3 +609,37 @@ async fn a_peer_that_does_not_read_costs_its_buffers_and_no_more() {
     other.live(1).await;
     assert_eq!(stats.state(), SessionState::Established);
 }
+
+/// Up, ended by the peer as `end` says, and up again at once, many times over. How each ended.
+async fn come_and_go(restart: bool, end: Option<Notification>) -> Vec<Loss> {
+    let mut host = host().await;
+    let mut losses = Vec::new();
+    let mut client = Client::establish("127.0.0.21", host.address(), open(65201, 21, restart)).await;
+    for _ in 0..100 {
+        if let Some(notification) = end.clone() {
+            client.send(&Outgoing::Notification(notification)).await;
+        }
+        drop(client);
+        client = Client::establish("127.0.0.21", host.address(), open(65201, 21, restart)).await;
+        loop {
+            match host.event().await {
+                Event::Closed(closed) => break losses.push(closed.loss),
+                Event::Established(_) | Event::Routes { .. } => {}
+            }
+        }
+    }
+    assert_eq!(host.refused("collision"), 0);
+    losses
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_closes_and_connects_again_at_once_is_up_again() {
+    assert_eq!(come_and_go(false, None).await, [Loss::Final; 100]);
+    assert_eq!(come_and_go(true, None).await, [Loss::Graceful; 100]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_session_said_last_is_heard_before_the_next_replaces_it() {
+    let reset = Notification::cease(bgp::Cease::HardReset);
+    assert_eq!(come_and_go(true, Some(reset)).await, [Loss::Final; 100]);
+}
