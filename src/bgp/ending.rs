@@ -70,10 +70,13 @@ impl Ending {
     /// sides set the N bit (RFC 8538, 4), which we always do.
     pub(crate) fn loss(&self, restart: Option<&GracefulRestart>) -> Loss {
         let graceful = match self {
-            Self::Notified(notification) => match notification.as_cease() {
-                Some(Cease::PeerDeconfigured) => return Loss::Deconfigured,
-                Some(Cease::HardReset) => false,
-                _ => restart.is_some_and(|restart| restart.notification),
+            // With the N bit, nothing but a hard reset is final, and it says what for (RFC 8538, 3.1).
+            Self::Notified(notification) => match (notification.as_hard_reset(), notification.as_cease()) {
+                (Some(Some(Cease::PeerDeconfigured)), _) => return Loss::Deconfigured,
+                (Some(_), _) => false,
+                _ if restart.is_some_and(|restart| restart.notification) => true,
+                (_, Some(Cease::PeerDeconfigured)) => return Loss::Deconfigured,
+                _ => false,
             },
             Self::OpenTimeout | Self::HoldExpired | Self::SendHoldExpired | Self::Failed { .. } => {
                 restart.is_some_and(|restart| restart.notification)
@@ -130,6 +133,10 @@ mod tests {
     #[test]
     fn routes_outlive_the_session_only_as_the_rfcs_say() {
         let cease = |cease| Ending::Notified(Notification::cease(cease));
+        let hard = |data: &[u8]| {
+            let data = bytes::Bytes::copy_from_slice(data);
+            Ending::Notified(Notification { data, ..Notification::cease(Cease::HardReset) })
+        };
         let ours = |cease| Ending::Stopped(Stop::Cease(cease, String::new()));
         let failed = Ending::Failed { notification: Notification::new(3, 1), cause: String::new() };
         // Without restart capability, with it, with the N bit too.
@@ -142,7 +149,9 @@ mod tests {
             (failed, [Loss::Final, Loss::Final, Loss::Graceful]),
             (cease(Cease::AdministrativeShutdown), [Loss::Final, Loss::Final, Loss::Graceful]),
             (cease(Cease::HardReset), [Loss::Final; 3]),
-            (cease(Cease::PeerDeconfigured), [Loss::Deconfigured; 3]),
+            (hard(&[6, 2]), [Loss::Final; 3]),
+            (hard(&[6, 3, 1, b'x']), [Loss::Deconfigured; 3]),
+            (cease(Cease::PeerDeconfigured), [Loss::Deconfigured, Loss::Deconfigured, Loss::Graceful]),
             (Ending::Notified(Notification::new(99, 99)), [Loss::Final, Loss::Final, Loss::Graceful]),
             (ours(Cease::AdministrativeReset), [Loss::Final, Loss::Final, Loss::Graceful]),
             (ours(Cease::ConfigurationChange), [Loss::Final, Loss::Final, Loss::Graceful]),

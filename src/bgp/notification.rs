@@ -80,6 +80,15 @@ impl Notification {
         if self.code == 6 { Cease::from_code(self.subcode) } else { None }
     }
 
+    /// The reason behind a hard reset, which carries the NOTIFICATION that it stands for (RFC 8538, 3.1).
+    pub fn as_hard_reset(&self) -> Option<Option<Cease>> {
+        if self.as_cease()? != Cease::HardReset {
+            return None;
+        }
+        let inner = self.data.split_first_chunk::<2>();
+        Some(inner.and_then(|([code, subcode], _)| Self::new(*code, *subcode).as_cease()))
+    }
+
     /// The text of the operator at the far end (RFC 9003), fit to be shown: no control characters,
     /// whatever is not UTF-8 replaced, whatever the length octet promises in vain left out.
     pub fn text(&self) -> Option<String> {

@@ -228,9 +228,10 @@ impl<'a> Pass<'_, 'a> {
     pub(super) fn mp_reach(&mut self, value: &'a [u8]) -> Result<(), Cause> {
         self.canonical = false;
         let (rest, family) = mp_family(value, self.negotiated).map_err(|_| Cause::Length)?;
+        // What another family's octets mean is not known (RFC 4760, 7).
+        let Some(family) = family else { return Ok(()) };
         let (rest, next_hop) = counted_by_u8(rest).map_err(|_| Cause::Length)?;
         let (rest, _reserved) = u8(rest).map_err(|_| Cause::Length)?;
-        let Some(family) = family else { return Ok(()) };
         let next_hop = mp_next_hop(family, next_hop).ok_or(Cause::NextHopLength)?;
         let nlri = self.nlri(family, rest)?;
         self.section.reach = Some(Reach { next_hop, nlri });

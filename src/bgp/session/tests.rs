@@ -577,9 +577,11 @@ fn the_loss_depends_on_both_opens() {
         pair.pass(3 * SECOND);
         assert_eq!(loss(&pair), on_expiry);
     }
-    let mut pair = Pair::established(&open_with(vec![restart(true)]));
-    pair.feed(&message(&Outgoing::Notification(Notification::cease(Cease::PeerDeconfigured))));
-    assert_eq!(loss(&pair), Loss::Deconfigured);
+    for (notifies, expected) in [(false, Loss::Deconfigured), (true, Loss::Graceful)] {
+        let mut pair = Pair::established(&open_with(vec![restart(notifies)]));
+        pair.feed(&message(&Outgoing::Notification(Notification::cease(Cease::PeerDeconfigured))));
+        assert_eq!(loss(&pair), expected);
+    }
 }
 
 #[test]

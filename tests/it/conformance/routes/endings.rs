@@ -75,11 +75,15 @@ fn notifications() {
             left(client, &[]);
         }),
         Case::new(
-            "RFC 4486, 4",
-            "Cease/3, de-configured, with N on both sides: gone, and the peer forgotten",
+            "RFC 8538, 3.1",
+            "Cease/3 with N on both sides: stale; hard reset that says it: gone, and the peer forgotten",
             |client| {
                 let mut talk = told(client, &open(client, N, 120, BOTH));
                 talk.say(&notification(6, 3, &[]));
+                talk.peer.expect_silent_close();
+                left(client, &STALE);
+                let mut talk = told(client, &open(client, R | N, 120, BOTH));
+                talk.say(&notification(6, 9, &[6, 3]));
                 talk.peer.expect_silent_close();
                 gone(client);
                 eventually("the peer is forgotten", || client.peer().is_none().then_some(()));

@@ -366,6 +366,12 @@ fn unknown_families(client: &Client<'_>) {
     for (afi, safi) in safis.chain(afis).filter(|(afi, safi)| ![(1, 1), (2, 1)].contains(&(*afi, *safi))) {
         talk.say(&update(&[], &[others(), mp_reach(afi, safi, &[9; 24], &[0xff; 9])].concat(), &[]));
         talk.say(&update(&[], &[others(), mp_reach(afi, safi, &[], &[])].concat(), &[]));
+        // Nothing more, and a next hop longer than the attribute.
+        let [high, low] = u16::to_be_bytes(afi);
+        for rest in [&[][..], &[0xff], &[4, 1]] {
+            let value = [&[high, low, safi], rest].concat();
+            talk.say(&update(&[], &[others(), attribute(OPTIONAL, 14, &value)].concat(), &[]));
+        }
         talk.say(&update(&[], &mp_unreach(afi, safi, &[0xff; 9]), &[]));
         talk.say(&update(&[], &mp_unreach(afi, safi, &[]), &[]));
     }
