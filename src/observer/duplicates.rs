@@ -129,9 +129,13 @@ impl Core {
             }
             class = class.or(Some(accepted.class()));
             // One session of each node proves it best; a node's second tells nothing new.
-            if hosts.insert(peer.host) && proofs.len() <= MAX_PROOFS {
+            if hosts.insert(peer.host) {
                 let set = self.rib.attributes(path.attributes);
                 proofs.push(peer.proof(format!("AS path {}, since {}", set.as_path(), path.since)));
+            }
+            // There are as many as can be told: who else there is, of a thousand, makes no difference.
+            if proofs.len() > MAX_PROOFS {
+                break;
             }
         }
         (class.filter(|_| hosts.len() > 1), proofs)

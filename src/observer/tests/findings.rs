@@ -1,6 +1,7 @@
 //! Every kind of finding: pending at once, open after its time, resolved when its cause is gone.
 
 use super::*;
+use crate::observer::findings::MAX_PROOFS;
 use crate::speaker::stats::ErrorAction;
 
 const NONE: [&str; 0] = [];
@@ -96,6 +97,28 @@ fn one_block_from_two_nodes_is_a_duplicate_until_one_is_left() {
     assert_eq!(world.finding("duplicate_pod_block").state, "open");
     world.withdraw(&one, &["10.244.1.0/26"]);
     world.settle();
+    assert!(world.is_resolved("duplicate_pod_block"));
+}
+
+#[test]
+fn of_a_block_from_very_many_nodes_it_is_enough_to_name_some() {
+    let mut world = World::new();
+    let nodes: Vec<_> = (1..=40)
+        .map(|n| {
+            let address = format!("192.168.2.{n}");
+            let node = world.up("leaf1", &address, 65103, &address);
+            world.announce(&node, &["10.96.0.0/12", "10.244.1.0/26"]);
+            node
+        })
+        .collect();
+    world.pass(SECOND * 6);
+    let finding = world.finding("duplicate_pod_block");
+    assert_eq!((finding.state.as_str(), finding.evidence.len()), ("open", MAX_PROOFS));
+    for node in &nodes[1..] {
+        assert_eq!(world.finding("duplicate_pod_block").state, "open");
+        world.withdraw(node, &["10.244.1.0/26"]);
+        world.settle();
+    }
     assert!(world.is_resolved("duplicate_pod_block"));
 }
 
