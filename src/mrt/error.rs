@@ -17,7 +17,10 @@ pub struct Error {
 impl Error {
     /// Whether nothing that follows can be read: where the next record starts is not known.
     pub const fn is_final(&self) -> bool {
-        matches!(self.problem, Problem::Torn { .. } | Problem::TooLong(_) | Problem::Read(_))
+        matches!(
+            self.problem,
+            Problem::Torn { .. } | Problem::NoMrt(_) | Problem::TooLong(_) | Problem::Read(_)
+        )
     }
 }
 
@@ -32,8 +35,11 @@ pub enum Problem {
         /// Octets that it has.
         have: usize,
     },
-    /// No record is that long: the octets are not a record's.
+    /// No record is that long, and it is the first.
     #[error("claims {0} octets: this is no MRT file, or a damaged one")]
+    NoMrt(u32),
+    /// No record is that long: the octets are not a record's, though there were records before.
+    #[error("claims {0} octets: the file is damaged from there on")]
     TooLong(u32),
     /// Reading failed, or the compressed file is damaged.
     #[error("cannot be read: {0}")]

@@ -79,6 +79,7 @@ impl<R: Read> Reader<R> {
         let header = Header::parse(header);
         let want = match usize::try_from(header.length) {
             Ok(want) if header.length <= MAX => want,
+            _ if self.offset == 0 => return Err(Problem::NoMrt(header.length)),
             _ => return Err(Problem::TooLong(header.length)),
         };
         let have = self.fill(want).map_err(Problem::Read)?;

@@ -375,6 +375,10 @@ fn a_length_is_not_believed() {
     let text = "the record at octet 0 claims 4294967295 octets: this is no MRT file, or a damaged one";
     assert_eq!(wrong(&octets), text);
     assert!(wrong(b"#!/bin/sh\nexit 0\n").contains("no MRT file"));
+
+    let good = record(16, 4, &[&WIDE[..], &KEEPALIVE].concat());
+    let text = "the record at octet 51 claims 4294967295 octets: the file is damaged from there on";
+    assert_eq!(read(&[&good[..], &octets].concat())[1], Err(text.to_owned()));
 }
 
 #[test]
