@@ -19,6 +19,7 @@ pub fn chosen(bits: u8) -> Negotiated {
         families: Families::ALL.difference(set(bits)),
         add_path: set(bits >> 2),
         four_octet_as: bits & 0x10 == 0,
+        extended_next_hop: false,
         extended_message: bits & 0x20 != 0,
         route_refresh: true,
         enhanced_route_refresh: bits & 0x40 != 0,

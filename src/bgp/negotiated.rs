@@ -28,6 +28,9 @@ pub struct Negotiated {
     pub four_octet_as: bool,
     /// Families in which NLRI from the peer carries path identifiers (RFC 7911).
     pub add_path: Families,
+    /// IPv4 prefixes may have a next hop of IPv6 (RFC 8950). Never offered; what others recorded may have it.
+    #[serde(skip)]
+    pub extended_next_hop: bool,
     /// We announced that we take messages above 4,096 octets (RFC 8654).
     pub extended_message: bool,
     /// The peer answers ROUTE-REFRESH (RFC 2918).
@@ -54,6 +57,7 @@ impl Negotiated {
             families,
             four_octet_as: ours.four_octet_as().is_some() && theirs.four_octet_as().is_some(),
             add_path: add_path(ours, true).intersection(add_path(theirs, false)).intersection(families),
+            extended_next_hop: false,
             extended_message: ours.capabilities.contains(&Capability::ExtendedMessage),
             route_refresh: theirs.capabilities.contains(&Capability::RouteRefresh),
             enhanced_route_refresh: both(Capability::EnhancedRouteRefresh),

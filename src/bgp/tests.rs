@@ -37,6 +37,7 @@ fn terms() -> Negotiated {
         families: Families::ALL,
         four_octet_as: true,
         add_path: Families::NONE,
+        extended_next_hop: false,
         extended_message: false,
         route_refresh: true,
         enhanced_route_refresh: false,

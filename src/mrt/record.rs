@@ -72,7 +72,7 @@ impl fmt::Display for Kind {
     }
 }
 
-/// The terms under which UPDATEs of a record are read: both families, the rest as its subtype says.
+/// The terms under which UPDATEs of a record are read: both families, any next hop, the rest as its subtype says.
 pub const fn terms(four_octet_as: bool, add_path: bool) -> Negotiated {
     Negotiated {
         peer_as: 0,
@@ -83,6 +83,7 @@ pub const fn terms(four_octet_as: bool, add_path: bool) -> Negotiated {
         families: Families::ALL,
         four_octet_as,
         add_path: if add_path { Families::ALL } else { Families::NONE },
+        extended_next_hop: true,
         extended_message: true,
         route_refresh: false,
         enhanced_route_refresh: true,

@@ -155,6 +155,7 @@ fn terms(asn: u32, identifier: &str) -> Negotiated {
         families: Families::only(Family::Ipv4),
         four_octet_as: true,
         add_path: Families::NONE,
+        extended_next_hop: false,
         extended_message: false,
         route_refresh: true,
         enhanced_route_refresh: true,

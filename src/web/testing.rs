@@ -69,6 +69,7 @@ fn negotiated() -> Negotiated {
         families: Families::only(Family::Ipv4),
         four_octet_as: true,
         add_path: Families::NONE,
+        extended_next_hop: false,
         extended_message: false,
         route_refresh: true,
         enhanced_route_refresh: false,

@@ -232,7 +232,7 @@ impl<'a> Pass<'_, 'a> {
         let Some(family) = family else { return Ok(()) };
         let (rest, next_hop) = counted_by_u8(rest).map_err(|_| Cause::Length)?;
         let (rest, _reserved) = u8(rest).map_err(|_| Cause::Length)?;
-        let next_hop = mp_next_hop(family, next_hop).ok_or(Cause::NextHopLength)?;
+        let next_hop = mp_next_hop(family, next_hop, self.negotiated).ok_or(Cause::NextHopLength)?;
         let nlri = self.nlri(family, rest)?;
         self.section.reach = Some(Reach { next_hop, nlri });
         Ok(())
@@ -316,10 +316,12 @@ fn mp_family<'a>(value: &'a [u8], negotiated: &Negotiated) -> Parsed<'a, Option<
 
 /// The global address of a next hop; a link-local one only where there is no other.
 #[inline]
-fn mp_next_hop(family: Family, octets: &[u8]) -> Option<&[u8]> {
-    match (family, octets.len()) {
-        (Family::Ipv4, 4) | (Family::Ipv6, 16) => Some(octets),
-        (Family::Ipv6, 32) => {
+fn mp_next_hop<'a>(family: Family, octets: &'a [u8], negotiated: &Negotiated) -> Option<&'a [u8]> {
+    let wide = family == Family::Ipv6 || negotiated.extended_next_hop;
+    match octets.len() {
+        4 if family == Family::Ipv4 => Some(octets),
+        16 if wide => Some(octets),
+        32 if wide => {
             let (global, link_local) = octets.split_at_checked(16)?;
             Some(if global == [0; 16] { link_local } else { global })
         }

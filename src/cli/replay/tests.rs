@@ -135,14 +135,20 @@ impl Recording {
 
     /// Routes of one prefix, by place in the index; with path identifiers if there are any.
     fn rib(self, prefix: &str, entries: &[(u16, u32, Option<u32>)]) -> Self {
+        let attributes = |asn: u32| Builder::new(&[asn], [172, 16, 1, 1].into()).octets();
+        let entries: Vec<_> = entries.iter().map(|(peer, asn, id)| (*peer, attributes(*asn), *id)).collect();
+        self.rib_of(prefix, &entries)
+    }
+
+    /// The same with any attributes.
+    fn rib_of(self, prefix: &str, entries: &[(u16, Vec<u8>, Option<u32>)]) -> Self {
         let mut body = vec![0; 4];
         put_prefix(None, prefix.parse().unwrap(), &mut body);
         body.extend(u16::try_from(entries.len()).unwrap().to_be_bytes());
-        for (peer, asn, path_id) in entries {
+        for (peer, attributes, path_id) in entries {
             body.extend(peer.to_be_bytes());
             body.extend([0; 4]);
             body.extend(path_id.iter().flat_map(|id| id.to_be_bytes()));
-            let attributes = Builder::new(&[*asn], [172, 16, 1, 1].into()).octets();
             body.extend(u16::try_from(attributes.len()).unwrap().to_be_bytes());
             body.extend(attributes);
         }
@@ -320,6 +326,26 @@ fn several_paths_are_told_apart_and_second_peers_are_left_out() {
     assert_eq!(outcome.routes, ["10.244.1.0/26 #7 accepted", "10.244.1.0/26 #8 accepted"]);
     assert!(outcome.says("1 record is of a second peer"), "{:?}", outcome.notes);
     assert!(outcome.says("1 route is the writer's own"), "{:?}", outcome.notes);
+}
+
+#[test]
+fn a_route_of_ipv4_by_way_of_ipv6_is_judged() {
+    // As FRR and GoBGP write it between unnumbered peers: the next hop is in MP_REACH_NLRI alone.
+    let origin_and_path = [0x40, 1, 1, 0, 0x40, 2, 6, 2, 1, 0, 0, 254, 78];
+    let next_hop = [0xfe, 0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1];
+    let entry = [&origin_and_path[..], &[0x80, 14, 17, 16], &next_hop].concat();
+    let table = Recording::default().index("", &[NODE]).rib_of(BLOCK, &[(0, entry, None)]);
+    let reach = [&[0x80, 14, 26, 0, 1, 1, 16][..], &next_hop, &[0, 26, 10, 244, 1, 0][..]].concat();
+    let mut update = vec![0xff; 16];
+    update.extend([0, 23 + 13 + 29, 2, 0, 0, 0, 13 + 29]);
+    update.extend([&origin_and_path[..], &reach].concat());
+    let messages = Recording::default().said(4, 65102, &update);
+    for (file, findings) in [(table, &["missing_service_cidr open"][..]), (messages, &[])] {
+        let outcome = Outcome::of(&[file]);
+        assert_eq!(outcome.routes, ["10.244.1.0/26 #0 accepted"]);
+        assert_eq!(outcome.findings(), findings);
+        assert!(!outcome.says("cannot be read"), "{:?}", outcome.notes);
+    }
 }
 
 #[test]
