@@ -23,6 +23,8 @@ pub(super) struct Far {
     pub(super) stats: Arc<PeerStats>,
     /// The AS of the session, or of the last one.
     pub(super) asn: u32,
+    /// How the session, or the last one, came to be known.
+    pub(super) how: How,
     /// An OPEN of the peer that has not become a session yet.
     pub(super) opened: Option<Open>,
     /// Its last OPEN, for what a session that began before the file does not tell.
@@ -71,6 +73,7 @@ pub(super) enum Told {
 }
 
 /// How a session comes to be known.
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum How {
     /// It began before the file: nobody knows what it announced.
     Silent,
@@ -93,6 +96,7 @@ impl Far {
             local: listens.into_iter().find(|local| local.is_ipv4() == address.is_ipv4()).unwrap_or(unknown),
             stats: Arc::default(),
             asn: 0,
+            how: How::Silent,
             opened: None,
             open: None,
             identifier: None,
@@ -139,7 +143,7 @@ impl Far {
             negotiated.peer_id = identifier;
         }
         (negotiated.peer_as, negotiated.local_as) = (asn, self.offer.local_as);
-        self.asn = asn;
+        (self.asn, self.how) = (asn, how);
         self.session = Some(session);
         self.restart = negotiated.graceful_restart;
         self.source = [None; 2];

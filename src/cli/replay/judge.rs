@@ -14,9 +14,10 @@ use hashbrown::HashMap;
 use super::far::{Far, How, Source};
 use super::notes::Notes;
 use super::places::Places;
-use crate::bgp::Family;
 use crate::bgp::attribute::{Cause, Faults};
+use crate::bgp::open::AS_TRANS;
 use crate::bgp::session::Ending;
+use crate::bgp::{Family, Update};
 use crate::config::Config;
 use crate::mrt::{Body, Peer, Record};
 use crate::observer::findings::Kind;
@@ -174,7 +175,8 @@ impl Judge {
         if matches!(how, How::Silent) && far.opened.is_none() && far.session.is_none() {
             self.notes.silent.add(far.id());
         }
-        if far.asn != asn && !far.is_permitted(asn) {
+        // Nobody has AS_TRANS: whose AS it stands for is not known yet.
+        if far.asn != asn && asn != u32::from(AS_TRANS) && !far.is_permitted(asn) {
             self.notes.not_permitted.add(format_args!("{} with AS {asn}", far.id()));
         }
         self.of_as.entry(asn).or_default().insert(at);
@@ -230,6 +232,15 @@ fn outcome(faults: &Faults, lenient: bool) -> Option<ErrorAction> {
 /// where the number does not fit.
 const fn same_as(known: u32, recorded: u32, four_octet_as: bool) -> bool {
     known == recorded || (!four_octet_as && known > u16::MAX as u32)
+}
+
+/// Who announces this, by its path, to a peer of whom a record of two octets only says AS_TRANS (RFC 6793,
+/// 4.2.2): the first AS, if it is one that does not fit.
+fn told_by_path(update: &Update<'_>) -> Option<u32> {
+    let mut scratch = Vec::new();
+    let first = update.announced().next()?;
+    let path = update.attributes(&first, &mut scratch).as_path();
+    path.numbers().next().filter(|asn| *asn > u16::MAX.into())
 }
 
 /// Where a family is in a pair.

@@ -102,11 +102,15 @@ impl Recording {
     }
 
     fn announce(self, prefixes: &[&str]) -> Self {
+        self.announce_from(65102, prefixes)
+    }
+
+    fn announce_from(self, asn: u32, prefixes: &[&str]) -> Self {
         let mut out = BytesMut::new();
         let prefixes = prefixes.iter().map(|prefix| (0, prefix.parse::<IpNet>().unwrap()));
-        Builder::new(&[65102], [172, 16, 1, 1].into())
+        Builder::new(&[asn], [172, 16, 1, 1].into())
             .with_set(|set| Announcer::default().announce(Family::Ipv4, set, prefixes, &mut out));
-        self.said(4, 65102, &out)
+        self.said(4, asn, &out)
     }
 
     fn end_of_rib(self) -> Self {
@@ -326,6 +330,61 @@ fn several_paths_are_told_apart_and_second_peers_are_left_out() {
     assert_eq!(outcome.routes, ["10.244.1.0/26 #7 accepted", "10.244.1.0/26 #8 accepted"]);
     assert!(outcome.says("1 record is of a second peer"), "{:?}", outcome.notes);
     assert!(outcome.says("1 route is the writer's own"), "{:?}", outcome.notes);
+}
+
+/// 4200000001 as records of two octets have it: a path of AS_TRANS, and the true one beside it.
+const HIDDEN: [u8; 27] = [
+    0x40, 1, 1, 0, 0x40, 2, 4, 2, 1, 0x5b, 0xa0, 0x40, 3, 4, 172, 16, 1, 1, 0xc0, 17, 6, 2, 1, 0xfa, 0x56,
+    0xea, 1,
+];
+
+impl Recording {
+    /// `BGP4MP` with ASes of two octets: the far end is AS_TRANS.
+    fn said_narrow(self, subtype: u16, body: &[u8]) -> Self {
+        let ends = [0x5b, 0xa0, 254, 175, 0, 0, 0, 1, 172, 16, 1, 1, 172, 16, 1, 4];
+        self.record(16, subtype, &[&ends, body].concat())
+    }
+
+    fn announce_hidden(self) -> Self {
+        let mut update = vec![0xff; 16];
+        update.extend([0, 23 + 27 + 5, 2, 0, 0, 0, 27]);
+        update.extend(HIDDEN);
+        update.extend([26, 10, 244, 1, 0]);
+        self.said_narrow(1, &update)
+    }
+}
+
+#[test]
+fn who_is_as_trans_to_a_record_of_two_octets_is_told_by_its_paths() {
+    let old =
+        [&[0, 0, 0, 1, 10, 244, 1, 0, 26, 1, 0, 0, 0, 0, 172, 16, 1, 1, 0x5b, 0xa0, 0, 27][..], &HIDDEN];
+    let table = Recording::default().record(12, 1, &old.concat());
+    let messages = Recording::default().announce_hidden();
+    let keepalive = [&[0xff; 16][..], &[0, 19, 4]].concat();
+    let end_of_rib = [&[0xff; 16][..], &[0, 23, 2, 0, 0, 0, 0]].concat();
+    let started = Recording::default().said_narrow(0, &[0, 5, 0, 6]).announce_hidden();
+    let started = started.said_narrow(1, &end_of_rib);
+    let again = Recording::default().announce_hidden().said_narrow(0, &[0, 6, 0, 1]);
+    let again = again.said_narrow(0, &[0, 5, 0, 6]).said_narrow(1, &keepalive).announce_hidden();
+    let again = again.said_narrow(1, &end_of_rib);
+    let owing = &["missing_service_cidr open"][..];
+    for (file, findings) in [(table, owing), (messages, &[][..]), (started, owing), (again, owing)] {
+        let outcome = Outcome::of(&[file]);
+        assert_eq!(outcome.snapshot.peers[0].peer_as, Some(4_200_000_001));
+        assert_eq!(outcome.routes, ["10.244.1.0/26 #0 accepted"]);
+        assert_eq!(outcome.findings(), findings);
+        assert!(
+            outcome
+                .says("does not permit, and is judged all the same: 172.16.1.1 on rack1 with AS 4200000001")
+        );
+        assert!(!outcome.says("23456"), "{:?}", outcome.notes);
+    }
+}
+
+#[test]
+fn a_peer_that_is_as_trans_in_four_octets_stays_what_it_is() {
+    let file = Recording::default().announce_from(23456, &[BLOCK]).announce_from(23456, &["10.244.2.0/26"]);
+    assert_eq!(Outcome::of(&[file]).routes.len(), 2, "each message is of the same session");
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Messages and states of sessions, as the writer of the file heard and saw them.
 
-use super::{ESTABLISHED, Judge, outcome, same_as};
+use super::{ESTABLISHED, Judge, outcome, same_as, told_by_path};
 use crate::bgp::header::HEADER;
 use crate::bgp::open::AS_TRANS;
 use crate::bgp::refresh::Subtype;
@@ -83,7 +83,7 @@ impl Judge {
         let opened = far.opened.as_ref().map(Open::asn);
         let same = same_as(far.asn, ends.peer_as, message.four_octet_as);
         // One that was only known in two octets until now.
-        let learned = far.asn == u32::from(AS_TRANS) && message.four_octet_as;
+        let learned = far.asn == u32::from(AS_TRANS) && message.four_octet_as && !same;
         if far.session.is_some() && opened.is_none() && !learned {
             return same;
         }
@@ -99,6 +99,14 @@ impl Judge {
             Ok(update) => update,
             Err(error) => return self.malformed(at, &error),
         };
+        if far.asn == u32::from(AS_TRANS)
+            && !message.four_octet_as
+            && let Some(asn) = told_by_path(&update)
+        {
+            let how = far.how;
+            self.establish(at, how, asn, Some(message.peering.local), message.add_path);
+        }
+        let Some(far) = self.fars.get_mut(at) else { return };
         let is_internal = message.peering.peer_as == message.peering.local_as;
         if let Some(action) = outcome(update.faults(), is_internal) {
             far.stats.add_errors(action, 1);
@@ -138,7 +146,9 @@ impl Judge {
             if std::mem::take(&mut far.is_fresh) && far.session.is_some() || change.old == ESTABLISHED {
                 return;
             }
-            let asn = far.opened.as_ref().map_or(ends.peer_as, Open::asn);
+            let hidden = ends.peer_as == u32::from(AS_TRANS) && far.asn > u16::MAX.into();
+            let recorded = if hidden { far.asn } else { ends.peer_as };
+            let asn = far.opened.as_ref().map_or(recorded, Open::asn);
             self.establish(at, How::Started, asn, Some(ends.local), false);
         } else if change.old == ESTABLISHED {
             let Some(at) = self.who_left(&ends) else { return };

@@ -4,7 +4,8 @@ use std::hash::BuildHasher;
 
 use foldhash::fast::FixedState;
 
-use super::{GATHERED, GATHERED_BY_ALL, Judge, Table, outcome, place, same_as};
+use super::{GATHERED, GATHERED_BY_ALL, Judge, Table, outcome, place, same_as, told_by_path};
+use crate::bgp::open::AS_TRANS;
 use crate::bgp::{Family, Update};
 use crate::cli::replay::far::{How, Mark, Source, Told};
 use crate::mrt::{Entry, Peer, Rib};
@@ -48,15 +49,24 @@ impl Judge {
     }
 
     fn entry(&mut self, at: usize, rib: &Rib<'_>, entry: &Entry<'_>) {
-        let family = Family::of(&rib.prefix);
-        if !self.enters(at, entry) {
+        let mut body = std::mem::take(&mut self.body);
+        entry.write_update(rib.prefix, &mut body);
+        let update = Update::parse(&body, &entry.terms());
+        self.route(at, Family::of(&rib.prefix), entry, update.as_ref().ok());
+        self.body = body;
+    }
+
+    /// One route, as an UPDATE announces it; none if its attributes cannot be read.
+    fn route(&mut self, at: usize, family: Family, entry: &Entry<'_>, update: Option<&Update<'_>>) {
+        let is_hidden = !entry.four_octet_as && entry.peer.asn == u32::from(AS_TRANS);
+        let told = update.filter(|_| is_hidden).and_then(told_by_path);
+        if !self.enters(at, entry, told.unwrap_or(entry.peer.asn)) {
             self.notes.doubled += 1;
             return;
         }
         self.begin_family(at, family);
         let Some(far) = self.fars.get_mut(at) else { return };
-        entry.write_update(rib.prefix, &mut self.body);
-        let Ok(update) = Update::parse(&self.body, &entry.terms()) else {
+        let Some(update) = update else {
             far.stats.add_errors(ErrorAction::TreatAsWithdraw, 1);
             self.notes.unreadable += 1;
             return;
@@ -66,24 +76,27 @@ impl Judge {
             far.stats.add_errors(action, 1);
         }
         let before = far.held.octets_len();
-        far.held.push_update(&update);
+        far.held.push_update(update);
         self.gathered += far.held.octets_len().saturating_sub(before);
         if far.held.octets_len() > GATHERED {
             self.flush(at);
         }
     }
 
-    /// Whether the entry is of the peer that the table has at this address: the first counts.
-    fn enters(&mut self, at: usize, entry: &Entry<'_>) -> bool {
+    /// Whether the entry is of the peer, with this AS, that the table has at this address: the first counts.
+    fn enters(&mut self, at: usize, entry: &Entry<'_>, asn: u32) -> bool {
         let (Some(table), Some(far)) = (&mut self.table, self.fars.get_mut(at)) else { return false };
-        if let Some(mark) = far.mark.as_ref().filter(|mark| mark.table == table.number) {
-            return mark.peer == entry.peer;
+        let learned = far.asn == u32::from(AS_TRANS) && asn != far.asn;
+        match far.mark.as_ref().filter(|mark| mark.table == table.number) {
+            Some(mark) if mark.peer != entry.peer => return false,
+            Some(_) if !learned => return true,
+            Some(_) => {}
+            None => table.told.push(at),
         }
         far.mark = Some(Mark { table: table.number, peer: entry.peer, told: [Told::Nothing; 2] });
-        table.told.push(at);
-        if far.session.is_none() || !same_as(far.asn, entry.peer.asn, entry.four_octet_as) {
+        if far.session.is_none() || learned || !same_as(far.asn, entry.peer.asn, entry.four_octet_as) {
             far.identify(&entry.peer);
-            self.establish(at, How::Table, entry.peer.asn, None, entry.path_id.is_some());
+            self.establish(at, How::Table, asn, None, entry.path_id.is_some());
         }
         true
     }
