@@ -16,7 +16,7 @@ mod tests;
 mod trace;
 
 use std::io::{Read, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::Args;
@@ -58,7 +58,9 @@ impl Replay {
         for file in &self.files {
             let input = input::open(file)
                 .map_err(|error| Error::Usage(format!("cannot read {}: {error}", file.display())))?;
-            play(file, input, &mut judge);
+            // Octets are counted in what records are read from.
+            let unpacked = if input.is_packed { ", unpacked" } else { "" };
+            play(format!("{}{unpacked}", file.display()), input.octets, &mut judge);
         }
         if judge.notes.first.is_none() {
             judge.notes.damaged("there is nothing that can be judged");
@@ -76,20 +78,20 @@ impl Replay {
 }
 
 /// Plays one file up to its end, or to where it breaks.
-fn play(file: &Path, input: impl Read, judge: &mut Judge) {
+fn play(name: String, input: impl Read, judge: &mut Judge) {
+    judge.begin_file(name);
     let mut reader = Reader::new(input);
     loop {
         match reader.next() {
             Ok(Some(record)) => judge.record(&record),
             Ok(None) => break,
             Err(error) => {
-                judge.bad_record();
-                judge.notes.damaged(format_args!("{}: {error}", file.display()));
+                judge.bad_record(&error);
                 if error.is_final() {
                     break;
                 }
             }
         }
     }
-    judge.end_of_file();
+    judge.end_of_file(reader.padding());
 }

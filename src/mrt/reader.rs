@@ -21,10 +21,16 @@ const KEPT: usize = 256 << 10;
 pub struct Reader<R> {
     input: BufReader<R>,
     buffer: Vec<u8>,
+    /// The header of the next record, fewer octets at the end; read ahead, for it tells of this one's time.
+    header: Vec<u8>,
+    /// Why it could not be read.
+    failed: Option<io::Error>,
+    begun: bool,
     /// The latest index of peers; none before the first.
     peers: Option<Vec<Peer>>,
     /// Where the next record starts.
     offset: u64,
+    padding: u64,
     ended: bool,
 }
 
@@ -32,7 +38,17 @@ impl<R: Read> Reader<R> {
     /// A reader of what `input` gives, unpacked already.
     pub fn new(input: R) -> Self {
         let input = BufReader::with_capacity(READ, input);
-        Self { input, buffer: Vec::new(), peers: None, offset: 0, ended: false }
+        Self {
+            input,
+            buffer: Vec::new(),
+            header: Vec::new(),
+            failed: None,
+            begun: false,
+            peers: None,
+            offset: 0,
+            padding: 0,
+            ended: false,
+        }
     }
 
     /// The next record; none at the end.
@@ -46,7 +62,9 @@ impl<R: Read> Reader<R> {
         match self.frame() {
             Ok(Some(header)) => {
                 let error = |problem| Error { offset, problem };
-                header.read(&self.buffer, &mut self.peers, offset).map(Some).map_err(error)
+                let next = self.header.first_chunk().map(|octets| Header::parse(octets).at(0));
+                let record = header.read(&self.buffer, &mut self.peers);
+                record.map(|(at, body)| Some(Record { offset, at, next, body })).map_err(error)
             }
             Ok(None) => {
                 self.ended = true;
@@ -59,6 +77,11 @@ impl<R: Read> Reader<R> {
         }
     }
 
+    /// Octets of padding so far: headers that are all zeros, as what fills up a block is, say nothing.
+    pub const fn padding(&self) -> u64 {
+        self.padding
+    }
+
     #[cfg(test)]
     pub(super) fn buffer_capacity(&self) -> usize {
         self.buffer.capacity()
@@ -69,12 +92,16 @@ impl<R: Read> Reader<R> {
         if self.ended {
             return Ok(None);
         }
-        let have = self.fill(HEADER).map_err(Problem::Read)?;
-        if have == 0 {
-            return Ok(None);
+        if !self.begun {
+            self.begun = true;
+            self.look_ahead();
         }
-        let Some(header) = self.buffer.first_chunk() else {
-            return Err(Problem::Torn { want: HEADER, have });
+        if let Some(error) = self.failed.take() {
+            return Err(Problem::Read(error));
+        }
+        let Some(header) = self.header.first_chunk() else {
+            let have = self.header.len();
+            return if have == 0 { Ok(None) } else { Err(Problem::Torn { want: HEADER, have }) };
         };
         let header = Header::parse(header);
         let want = match usize::try_from(header.length) {
@@ -91,7 +118,25 @@ impl<R: Read> Reader<R> {
         }
         let length = u64::from(header.length).saturating_add(HEADER as u64);
         self.offset = self.offset.saturating_add(length);
+        self.look_ahead();
         Ok(Some(header))
+    }
+
+    /// Reads the header of the next record, past padding.
+    fn look_ahead(&mut self) {
+        loop {
+            self.header.clear();
+            if let Err(error) = self.input.by_ref().take(HEADER as u64).read_to_end(&mut self.header) {
+                self.failed = Some(error);
+            }
+            if self.header.is_empty() || self.failed.is_some() || self.header.iter().any(|octet| *octet != 0)
+            {
+                return;
+            }
+            let padding = self.header.len() as u64;
+            self.padding = self.padding.saturating_add(padding);
+            self.offset = self.offset.saturating_add(padding);
+        }
     }
 
     /// Reads `count` octets, fewer at the end; how many.
@@ -122,12 +167,17 @@ impl Header {
         }
     }
 
+    /// When the record was written, this many microseconds into its second.
+    fn at(&self, micros: u32) -> Timestamp {
+        let at = u64::from(self.seconds).saturating_mul(1_000_000).saturating_add(micros.into());
+        Timestamp::from_micros(at)
+    }
+
     fn read<'a>(
         &self,
         octets: &'a [u8],
         peers: &'a mut Option<Vec<Peer>>,
-        offset: u64,
-    ) -> Result<Record<'a>, Problem> {
+    ) -> Result<(Timestamp, Body<'a>), Problem> {
         let mut micros = 0;
         let body = match self.kind.code {
             12 => table::old(self.kind, octets)?,
@@ -147,7 +197,6 @@ impl Header {
             }
             _ => Body::Skipped(self.kind),
         };
-        let at = u64::from(self.seconds).saturating_mul(1_000_000).saturating_add(micros.into());
-        Ok(Record { offset, at: Timestamp::from_micros(at), body })
+        Ok((self.at(micros), body))
     }
 }

@@ -16,6 +16,8 @@ pub struct Record<'a> {
     pub offset: u64,
     /// When it was written: to the second, to the microsecond in the extended form.
     pub at: Timestamp,
+    /// When the record behind it was written, to the second; none at the end.
+    pub next: Option<Timestamp>,
     /// What it holds.
     pub body: Body<'a>,
 }

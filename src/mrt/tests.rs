@@ -350,7 +350,8 @@ fn a_bad_record_is_passed_over_and_says_where_it_is() {
 fn a_torn_record_ends_the_file_and_everything_before_it_is_used() {
     let good = record(16, 4, &[&WIDE[..], &KEEPALIVE].concat());
     let whole = [&good[..], &good].concat();
-    for end in good.len() + 1..whole.len() {
+    // The first two octets of its time are zeros, and by themselves would be padding.
+    for end in good.len() + 3..whole.len() {
         let all = read(&whole[..end]);
         assert!(all[0].is_ok(), "{end}");
         let have = end - good.len();
@@ -358,6 +359,31 @@ fn a_torn_record_ends_the_file_and_everything_before_it_is_used() {
         let text = format!("the record at octet {} is torn: {have} of {want} octets are there", good.len());
         assert_eq!(all[1..], [Err(text)]);
     }
+}
+
+#[test]
+fn zeros_where_a_record_would_begin_are_padding() {
+    let good = record(16, 4, &[&WIDE[..], &KEEPALIVE].concat());
+    for count in [1, 11, 12, 13, 4096] {
+        let mut reader = Reader::new(good[..].chain(io::repeat(0).take(count)));
+        assert!(reader.next().unwrap().is_some());
+        assert!(reader.next().unwrap().is_none(), "{count}");
+        assert_eq!(reader.padding(), count);
+    }
+    let torn = [&good[..], &[0; 24], &good[..20]].concat();
+    assert_eq!(read(&torn)[1], Err("the record at octet 75 is torn: 20 of 51 octets are there".to_owned()));
+}
+
+#[test]
+fn a_record_knows_when_the_one_behind_it_was_written() {
+    let good = record(16, 4, &[&WIDE[..], &KEEPALIVE].concat());
+    let mut later = good.clone();
+    later[3] += 7;
+    let octets = [&good[..], &[0; 12], &later].concat();
+    let mut reader = Reader::new(&octets[..]);
+    let next = |reader: &mut Reader<_>| reader.next().unwrap().unwrap().next;
+    assert_eq!(next(&mut reader), Some(Timestamp::from_micros(1_007_000_000)));
+    assert_eq!(next(&mut reader), None);
 }
 
 #[test]

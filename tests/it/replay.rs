@@ -209,6 +209,26 @@ fn packed_files_are_known_by_what_they_hold() {
 }
 
 #[test]
+fn zeros_behind_the_last_record_are_padding_packed_or_not() {
+    let place = Place::new();
+    let plain = std::fs::read(dump("bird2-table4.mrt")).unwrap();
+    let zeros = vec![0; 700];
+    for packed in [
+        [&plain[..], &zeros].concat(),
+        gzipped(&[&plain[..], &zeros].concat()),
+        [gzipped(&plain), zeros.clone()].concat(),
+        [bzipped(&plain), zeros.clone()].concat(),
+    ] {
+        let replay = Replay::of(&[&file(&place, "table", &packed)]);
+        assert_eq!(replay.routes(), V4[1..]);
+        assert_eq!((replay.exit(), stderr(&replay.output)), (Some(0), String::new()));
+        assert!(replay.notes().contains("700 octets are padding"), "{}", replay.notes());
+    }
+    let rubbish = [gzipped(&plain), zeros, b"rubbish".to_vec()].concat();
+    assert_eq!(Replay::of(&[&file(&place, "table", &rubbish)]).exit(), Some(1));
+}
+
+#[test]
 fn standard_input_is_a_file_too() {
     let _quiet = quiet();
     let place = Place::new();
@@ -238,7 +258,8 @@ fn what_is_there_of_a_torn_file_is_judged() {
         let replay = Replay::of(&[&torn]);
         assert_eq!(replay.exit(), Some(1));
         let said = stderr(&replay.output);
-        assert!(said.contains("torn.mrt: the record at octet ") && said.contains(text), "{said}");
+        let place = if text == "is torn" { "torn.mrt: " } else { "torn.mrt, unpacked: " };
+        assert!(said.contains(&format!("{place}the record at octet ")) && said.contains(text), "{said}");
         assert!(replay.answer["damage"][0].as_str().unwrap().contains(text));
         let all = whole.routes();
         assert!(!replay.routes().is_empty() && replay.routes().iter().all(|route| all.contains(route)));

@@ -1,17 +1,24 @@
 //! Files: unpacked by what they hold, not by what they are called, with a sign of life on a terminal.
 
 use std::fs::File;
-use std::io::{self, Cursor, IsTerminal, Read, Write};
+use std::io::{self, BufRead, BufReader, Cursor, IsTerminal, Read, Write};
 use std::path::Path;
 
-use bzip2::read::MultiBzDecoder;
-use flate2::read::MultiGzDecoder;
+use bzip2::bufread::BzDecoder;
+use flate2::bufread::GzDecoder;
 
 /// Octets that tell how a file is packed.
 const MAGIC: u64 = 10;
 
+/// A file, as it is read.
+pub(super) struct Input {
+    /// What is in it, unpacked.
+    pub(super) octets: Box<dyn Read>,
+    pub(super) is_packed: bool,
+}
+
 /// Opens `path`; `-` is standard input.
-pub(super) fn open(path: &Path) -> io::Result<Box<dyn Read>> {
+pub(super) fn open(path: &Path) -> io::Result<Input> {
     if path.as_os_str() == "-" {
         return unpacked(Progress::new(io::stdin(), None));
     }
@@ -21,20 +28,21 @@ pub(super) fn open(path: &Path) -> io::Result<Box<dyn Read>> {
 }
 
 /// Unpacks what gzip and bzip2 packed, in however many pieces.
-fn unpacked(mut input: impl Read + 'static) -> io::Result<Box<dyn Read>> {
+fn unpacked(mut input: impl Read + 'static) -> io::Result<Input> {
     let mut head = Vec::new();
     input.by_ref().take(MAGIC).read_to_end(&mut head)?;
     let packed = Packed::of(&head);
-    let whole = Cursor::new(head).chain(input);
-    Ok(match packed {
+    let whole = BufReader::new(Cursor::new(head).chain(input));
+    let octets: Box<dyn Read> = match packed {
         Packed::Not => Box::new(whole),
-        Packed::Gzip => Box::new(MultiGzDecoder::new(whole)),
-        Packed::Bzip2 => Box::new(MultiBzDecoder::new(whole)),
+        Packed::Gzip => Box::new(Pieces::new(whole, GzDecoder::new, GzDecoder::into_inner)),
+        Packed::Bzip2 => Box::new(Pieces::new(whole, BzDecoder::new, BzDecoder::into_inner)),
         Packed::Otherwise(name) => {
             let text = format!("packed with {name}, which is not understood: unpack it first");
             return Err(io::Error::new(io::ErrorKind::Unsupported, text));
         }
-    })
+    };
+    Ok(Input { octets, is_packed: packed != Packed::Not })
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,6 +64,63 @@ impl Packed {
             [0x28, 0xb5, 0x2f, 0xfd, ..] => Self::Otherwise("zstd"),
             _ => Self::Not,
         }
+    }
+}
+
+/// Unpacks one packed piece after the other. Zeros behind the last are padding, and are handed on as they
+/// are: the reader of records knows padding.
+struct Pieces<R, D> {
+    piece: Option<D>,
+    unpack: fn(R) -> D,
+    packed: fn(D) -> R,
+    padding: u64,
+}
+
+impl<R: BufRead, D: Read> Pieces<R, D> {
+    fn new(input: R, unpack: fn(R) -> D, packed: fn(D) -> R) -> Self {
+        Self { piece: Some(unpack(input)), unpack, packed, padding: 0 }
+    }
+
+    /// Goes on to the next piece, if there is anything but zeros.
+    fn turn(&mut self, piece: D) -> io::Result<()> {
+        let mut input = (self.packed)(piece);
+        loop {
+            let octets = match input.fill_buf() {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                octets => octets?,
+            };
+            let zeros = octets.iter().take_while(|octet| **octet == 0).count();
+            let (is_end, is_piece) = (octets.is_empty(), zeros < octets.len());
+            input.consume(zeros);
+            self.padding += zeros as u64;
+            if is_piece {
+                self.padding = 0;
+                self.piece = Some((self.unpack)(input));
+                return Ok(());
+            }
+            if is_end {
+                return Ok(());
+            }
+        }
+    }
+}
+
+impl<R: BufRead, D: Read> Read for Pieces<R, D> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        while !buffer.is_empty()
+            && let Some(mut piece) = self.piece.take()
+        {
+            let count = piece.read(buffer);
+            if matches!(count, Ok(0)) {
+                self.turn(piece)?;
+            } else {
+                self.piece = Some(piece);
+                return count;
+            }
+        }
+        let count = io::repeat(0).take(self.padding).read(buffer)?;
+        self.padding -= count as u64;
+        Ok(count)
     }
 }
 

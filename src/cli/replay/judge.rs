@@ -19,7 +19,7 @@ use crate::bgp::open::AS_TRANS;
 use crate::bgp::session::Ending;
 use crate::bgp::{Family, Update};
 use crate::config::Config;
-use crate::mrt::{Body, Peer, Record};
+use crate::mrt::{self, Body, Peer, Record};
 use crate::observer::findings::Kind;
 use crate::observer::{Offline, Settings};
 use crate::speaker::stats::ErrorAction;
@@ -49,6 +49,7 @@ pub(super) struct Judge {
     /// The time of the files: it never goes back.
     now: Timestamp,
     file: u32,
+    file_name: String,
     tables: u64,
     table: Option<Table>,
     /// Octets that all peers have gathered.
@@ -85,6 +86,7 @@ impl Judge {
             sessions: 0,
             now: Timestamp::default(),
             file: 0,
+            file_name: String::new(),
             tables: 0,
             table: None,
             gathered: 0,
@@ -123,16 +125,23 @@ impl Judge {
     }
 
     /// A record cannot be read.
-    pub(super) fn bad_record(&mut self) {
+    pub(super) fn bad_record(&mut self, error: &mrt::Error) {
+        self.notes.damaged(format_args!("{}: {error}", self.file_name));
         if let Some(table) = &mut self.table {
             table.whole = false;
         }
     }
 
-    /// A file ends.
-    pub(super) fn end_of_file(&mut self) {
-        self.end_table();
+    /// A file begins, which is to be called that.
+    pub(super) fn begin_file(&mut self, name: String) {
         self.file += 1;
+        self.file_name = name;
+    }
+
+    /// The file ends; so many octets of it were padding.
+    pub(super) fn end_of_file(&mut self, padding: u64) {
+        self.notes.padding += padding;
+        self.end_table();
     }
 
     /// All is read: what was wrong at the end lasts, for as long as it takes findings to open. The

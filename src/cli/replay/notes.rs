@@ -28,6 +28,8 @@ pub(super) struct Notes {
     pub(super) doubled: u64,
     /// Routes of a table whose attributes leave nothing to judge.
     pub(super) unreadable: u64,
+    /// Octets of zeros that fill up files.
+    pub(super) padding: u64,
     /// Ends of sessions that do not say whose.
     pub(super) nameless: u64,
     /// OPENs that cannot be read.
@@ -148,6 +150,11 @@ impl Notes {
                 self.nameless,
                 "end of a session does not say whose: skipped",
                 "ends of sessions do not say whose: skipped",
+            ),
+            (
+                self.padding,
+                "octet is padding: zeros where a record would begin",
+                "octets are padding: zeros where a record would begin",
             ),
             (self.bad_opens, "OPEN cannot be read: skipped", "OPENs cannot be read: skipped"),
         ] {

@@ -174,7 +174,7 @@ impl Outcome {
     fn of(files: &[Recording]) -> Self {
         let mut judge = Judge::new(config());
         for file in files {
-            play(Path::new("test.mrt"), &file.octets[..], &mut judge);
+            play("test.mrt".to_owned(), &file.octets[..], &mut judge);
         }
         let (mut offline, end, notes) = judge.finish();
         let routes = offline.routes(RouteQuery::default()).items.into_iter().map(|route| {
