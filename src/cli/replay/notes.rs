@@ -42,6 +42,10 @@ pub(super) struct Notes {
     pub(super) silent: Examples,
     /// What a live session would have ended for.
     pub(super) resets: Examples,
+    /// Records whose time is too far ahead to be believed.
+    pub(super) leaps: Examples,
+    /// Records that are earlier than what came before them: the first.
+    pub(super) earlier: Examples,
     damage: Examples,
 }
 
@@ -57,7 +61,7 @@ impl Examples {
         self.add_up_to(EXAMPLES, example);
     }
 
-    fn add_up_to(&mut self, most: usize, example: impl fmt::Display) {
+    pub(super) fn add_up_to(&mut self, most: usize, example: impl fmt::Display) {
         self.count += 1;
         if self.first.len() < most {
             self.first.push(example.to_string());
@@ -125,6 +129,16 @@ impl Notes {
             "UPDATE is so malformed that the session would have ended: its peer's routes went, later messages count",
             "UPDATEs are so malformed that the session would have ended: their peers' routes went, later messages count",
         );
+        say(
+            &self.leaps,
+            "record has a time far ahead of those around it, which is not believed",
+            "records have a time far ahead of those around them, which is not believed",
+        );
+        if let Some(first) = self.earlier.first.first() {
+            let (one, many) = ("record is earlier than what", "records are earlier than what");
+            let number = count(self.earlier.count, one, many);
+            lines.push(format!("{number} came before (first: {first}): are the files in order?"));
+        }
         for (number, one, many) in [
             (
                 self.own,

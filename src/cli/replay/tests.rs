@@ -424,6 +424,53 @@ fn the_end_of_a_session_that_names_no_peer_is_the_only_one_with_its_as() {
 }
 
 #[test]
+fn time_that_runs_backwards_is_told() {
+    let new = Recording::default().after(9_000).announce(&[BLOCK]);
+    let old = Recording::default().after(1_000).announce(&["10.244.2.0/26"]).keepalive();
+    let outcome = Outcome::of(&[new, old]);
+    let note =
+        "2 records are earlier than what came before (first: test.mrt, at octet 0): are the files in order?";
+    assert!(outcome.says(note), "{:?}", outcome.notes);
+    let ordered = Recording::default().after(1_000).keepalive().after(8_000).announce(&[BLOCK]);
+    assert!(!Outcome::of(&[ordered]).says("earlier than"));
+}
+
+#[test]
+fn a_time_that_the_next_record_takes_back_is_not_believed() {
+    const YEAR_2097: u32 = 4_026_531_840;
+    // A route that is stale is kept for minutes, not for a lifetime.
+    let lost = || Recording::default().after(1_000).up(Some(false)).announce(&[BLOCK]).after(5).state(6, 1);
+    // A change of states, of another peer and between none that matter.
+    let other = |file: Recording| file.record(16, 5, &[&[0; 11][..], &[1], &[0; 12]].concat());
+    let at = |mut file: Recording, second: u32| {
+        file.second = second;
+        file
+    };
+    let stale = "10.244.1.0/26 #0 accepted stale";
+    let leapt = other(at(other(at(lost(), YEAR_2097)), 1_010));
+    let octet = lost().octets.len();
+    let outcome = Outcome::of(&[leapt]);
+    assert_eq!(outcome.routes, [stale]);
+    let note = format!(
+        "1 record has a time far ahead of those around it, which is not believed: test.mrt, at octet {octet}"
+    );
+    assert!(outcome.says(&note), "{:?}", outcome.notes);
+    assert!(outcome.notes[0].contains("to 1970-01-01T00:16:50.000Z"), "{:?}", outcome.notes);
+    assert!(!outcome.says("earlier than"), "{:?}", outcome.notes);
+
+    let first = other(at(Recording::default(), YEAR_2097));
+    let outcome = Outcome::of(&[at(first, 1_000).up(None).announce(&[BLOCK])]);
+    assert!(outcome.notes[0].contains("from 1970-01-01T00:16:40.000Z to 1970-01-01T00:16:40.000Z"));
+
+    // A gap is none, however long: what follows is as late.
+    let gap = other(other(at(lost(), 90_000)));
+    let outcome = Outcome::of(&[gap]);
+    assert_eq!(outcome.routes, [""; 0]);
+    assert!(!outcome.says("far ahead"), "{:?}", outcome.notes);
+    assert_eq!(Outcome::of(&[other(at(lost(), 90_000))]).routes, [""; 0], "nor at the end");
+}
+
+#[test]
 fn time_goes_on_until_findings_have_opened_and_ages_count_to_the_end() {
     let outcome = Outcome::of(&[Recording::default().after(1_000).announce(&["0.0.0.0/0"])]);
     assert_eq!(outcome.findings(), ["rogue_route open"]);
