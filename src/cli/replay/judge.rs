@@ -200,10 +200,18 @@ impl Judge {
         Some(at)
     }
 
+    /// A record is of another peer, with this AS, than the session that is known at this address.
+    fn doubled(&mut self, at: usize, asn: u32) {
+        let Some(far) = self.fars.get(at) else { return };
+        self.notes.doubled.add_once(format_args!("{} with AS {asn} beside AS {}", far.id(), far.asn));
+    }
+
     fn establish(&mut self, at: usize, how: How, asn: u32, local: Option<IpAddr>, add_path: bool) {
         self.flush(at);
         let Some(far) = self.fars.get_mut(at) else { return };
-        if matches!(how, How::Silent) && far.opened.is_none() && far.session.is_none() {
+        // Of a peer that had a session before, the file knows.
+        let is_new = far.asn == 0 && far.session.is_none();
+        if matches!(how, How::Silent) && far.opened.is_none() && is_new {
             self.notes.silent.add(far.id());
         }
         // Nobody has AS_TRANS: whose AS it stands for is not known yet.

@@ -25,7 +25,7 @@ pub(super) struct Notes {
     /// Routes of a table that the writer of the file made itself.
     pub(super) own: u64,
     /// Routes and messages of a second peer with the address of another.
-    pub(super) doubled: u64,
+    pub(super) doubled: Examples,
     /// Routes of a table whose attributes leave nothing to judge.
     pub(super) unreadable: u64,
     /// Octets of zeros that fill up files.
@@ -54,6 +54,8 @@ pub(super) struct Notes {
 pub(super) struct Examples {
     count: u64,
     first: Vec<String>,
+    /// There are others.
+    more: bool,
 }
 
 impl Examples {
@@ -65,6 +67,18 @@ impl Examples {
         self.count += 1;
         if self.first.len() < most {
             self.first.push(example.to_string());
+        } else {
+            self.more = true;
+        }
+    }
+
+    /// Counts it, and names it if it has not been named.
+    pub(super) fn add_once(&mut self, example: impl fmt::Display) {
+        let example = example.to_string();
+        if self.first.contains(&example) {
+            self.count += 1;
+        } else {
+            self.add(example);
         }
     }
 }
@@ -72,7 +86,7 @@ impl Examples {
 impl fmt::Display for Examples {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.first.join(", "))?;
-        if self.count > self.first.len() as u64 {
+        if self.more {
             f.write_str(", ...")?;
         }
         Ok(())
@@ -130,6 +144,11 @@ impl Notes {
             "UPDATEs are so malformed that the session would have ended: their peers' routes went, later messages count",
         );
         say(
+            &self.doubled,
+            "record is of a second peer with the address of another, and skipped",
+            "records are of a second peer with the address of another, and skipped",
+        );
+        say(
             &self.leaps,
             "record has a time far ahead of those around it, which is not believed",
             "records have a time far ahead of those around them, which is not believed",
@@ -149,11 +168,6 @@ impl Notes {
                 self.sent,
                 "message was sent, not received: skipped",
                 "messages were sent, not received: skipped",
-            ),
-            (
-                self.doubled,
-                "record is of a second peer with the address of another: skipped",
-                "records are of a second peer with the address of another: skipped",
             ),
             (
                 self.unreadable,

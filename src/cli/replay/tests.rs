@@ -275,6 +275,7 @@ fn an_update_that_would_end_the_session_takes_the_routes_and_the_file_goes_on() 
     assert_eq!(outcome.routes, ["10.244.2.0/26 #0 accepted"]);
     assert!(outcome.findings().contains(&"malformed_updates open".to_owned()), "{:?}", outcome.findings());
     assert!(outcome.says("1 UPDATE is so malformed"), "{:?}", outcome.notes);
+    assert!(!outcome.says("began before the file"), "its beginning is there: {:?}", outcome.notes);
 }
 
 #[test]
@@ -328,8 +329,16 @@ fn several_paths_are_told_apart_and_second_peers_are_left_out() {
         twice.rib(BLOCK, &[(0, 65102, Some(7)), (0, 65102, Some(8)), (1, 65104, Some(9)), (2, 0, Some(1))]);
     let outcome = Outcome::of(&[file]);
     assert_eq!(outcome.routes, ["10.244.1.0/26 #7 accepted", "10.244.1.0/26 #8 accepted"]);
-    assert!(outcome.says("1 record is of a second peer"), "{:?}", outcome.notes);
+    let note = "1 record is of a second peer with the address of another, and skipped: 172.16.1.1 on rack1 with AS 65104 beside AS 65102";
+    assert!(outcome.notes.iter().any(|line| line == note), "{:?}", outcome.notes);
     assert!(outcome.says("1 route is the writer's own"), "{:?}", outcome.notes);
+
+    let file = Recording::default().announce(&[BLOCK]);
+    let file =
+        file.announce_from(65104, &[BLOCK]).announce_from(65104, &[BLOCK]).announce_from(65105, &[BLOCK]);
+    let outcome = Outcome::of(&[file]);
+    let note = "3 records are of a second peer with the address of another, and skipped: 172.16.1.1 on rack1 with AS 65104 beside AS 65102, 172.16.1.1 on rack1 with AS 65105 beside AS 65102";
+    assert!(outcome.notes.iter().any(|line| line == note), "{:?}", outcome.notes);
 }
 
 /// 4200000001 as records of two octets have it: a path of AS_TRANS, and the true one beside it.

@@ -32,7 +32,7 @@ impl Judge {
             }
             MessageType::Keepalive | MessageType::Update | MessageType::RouteRefresh => {
                 if !self.is_live(at, message) {
-                    self.notes.doubled += 1;
+                    self.doubled(at, ends.peer_as);
                 } else if message.kind == MessageType::Update {
                     self.update(at, message);
                 } else if message.kind == MessageType::RouteRefresh {

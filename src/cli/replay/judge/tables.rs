@@ -61,8 +61,7 @@ impl Judge {
         let is_hidden = !entry.four_octet_as && entry.peer.asn == u32::from(AS_TRANS);
         let told = update.filter(|_| is_hidden).and_then(told_by_path);
         if !self.enters(at, entry, told.unwrap_or(entry.peer.asn)) {
-            self.notes.doubled += 1;
-            return;
+            return self.doubled(at, entry.peer.asn);
         }
         self.begin_family(at, family);
         let Some(far) = self.fars.get_mut(at) else { return };
