@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::*;
-use crate::observer::trace::{Played, Player};
+use crate::observer::trace::{Played, Player, to_memory};
 
 fn played(segments: &[Vec<u8>]) -> Played {
     let mut player = Player::new(None);
@@ -33,4 +33,17 @@ pub(super) fn same(segments: &[Vec<u8>], world: &World) {
         assert_eq!(told, live, "from {first} of {}", segments.len());
         assert_eq!(all_pages(1_000, |query| played.offline.routes(query)), world.page_all());
     }
+}
+
+/// Each time a base is written, which may be large.
+#[test]
+fn a_disk_that_stays_full_is_tried_less_and_less_often() {
+    let (recorder, memory) = to_memory(usize::MAX);
+    let mut world = World::recorded(config(), Settings::default(), Some(recorder));
+    let mut begun = vec![];
+    for second in 0..3_600 {
+        world.pass(SECOND);
+        begun.extend(std::iter::repeat_n(second, memory.fail()));
+    }
+    assert!(begun.len() < 20 && begun.last() > Some(&3_200), "{begun:?}");
 }

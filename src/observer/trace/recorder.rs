@@ -18,8 +18,10 @@ use crate::observer::core::Core;
 use crate::speaker::Event;
 use crate::time::Timestamp;
 
-/// After a gap, how long to wait before going on.
+/// After a gap, how long to wait before going on, twice as long each time that it does not last, and the
+/// longest: a base is written each time.
 const PAUSE: Duration = Duration::from_secs(5);
+const LONGEST_PAUSE: Duration = Duration::from_secs(300);
 
 /// The core, and a recorder that sees every call which changes it.
 pub(in crate::observer) struct Recorded {
@@ -38,6 +40,11 @@ pub struct Recorder {
     full: usize,
     /// Something is missing, and it is not before this time that a base is written to go on from.
     gap: Option<Timestamp>,
+    /// How long the next gap is at least.
+    pause: Duration,
+    /// The number of the last segment, and when it was begun.
+    last: u64,
+    begun: Timestamp,
 }
 
 impl Recorded {
@@ -134,9 +141,19 @@ impl Deref for Recorded {
 }
 
 impl Recorder {
-    /// A recorder that writes into this ring.
-    pub(super) const fn new(ring: Ring, full: usize) -> Self {
-        Self { ring, noted: Vec::new(), inputs: 0, written: 0, full, gap: None }
+    /// A recorder that writes into this ring, after the segment with this number.
+    pub(super) const fn new(ring: Ring, last: u64, full: usize) -> Self {
+        Self {
+            ring,
+            noted: Vec::new(),
+            inputs: 0,
+            written: 0,
+            full,
+            gap: None,
+            pause: PAUSE,
+            last,
+            begun: Timestamp::from_micros(0),
+        }
     }
 
     fn begin(&mut self, core: &Core) {
@@ -177,15 +194,21 @@ impl Recorder {
         let octets = std::mem::take(&mut self.noted);
         if !self.ring.send(Part::Inputs { octets, inputs }) {
             self.lose(now, "the disk is slower than what there is to write");
-        } else if self.ring.has_failed() {
-            self.lose(now, "it cannot be written");
+        } else if let Some(error) = self.ring.failure() {
+            self.lose(now, &format!("it cannot be written, {error}"));
         }
     }
 
+    /// What follows at once is the same gap, which was told.
     fn lose(&mut self, now: Timestamp, why: &str) {
-        if self.gap.replace(now.after(PAUSE)).is_none() {
+        if now.since(self.begun) > LONGEST_PAUSE {
+            self.pause = PAUSE;
+        }
+        if self.pause == PAUSE {
             warn!("the trace has a gap: {why}; thirdleaf_trace_lost_total counts the inputs that it lacks");
         }
+        self.gap = Some(now.after(self.pause));
+        self.pause = (self.pause * 2).min(LONGEST_PAUSE);
     }
 
     /// Another segment, with all that is known for a base.
@@ -196,10 +219,13 @@ impl Recorder {
         let start = Start { continues, lost: self.ring.lost(), now, base };
         let kept =
             |out: &mut Vec<u8>| if too_much { Ok(()) } else { base::put(core, text(&core.config), out) };
-        if self.segment(&start, kept) {
-            self.gap = None;
-        } else {
-            self.gap = Some(now.after(PAUSE));
+        if !continues {
+            // What failed since is of before.
+            drop(self.ring.failure());
+        }
+        self.gap = None;
+        if !self.segment(&start, kept) {
+            self.lose(now, "the disk is slower than what there is to write");
         }
     }
 
@@ -212,7 +238,9 @@ impl Recorder {
         let encoded = frame::put(&Record::Start(start.clone()), &mut octets).and_then(|()| kept(&mut octets));
         // A base is not what the bound of a segment is about, or a large one would be followed by another.
         self.written = 0;
-        encoded.is_ok() && self.ring.send(Part::Segment(octets))
+        (self.last, self.begun) = (self.last.saturating_add(1), start.now);
+        let (number, continues) = (self.last, start.continues);
+        encoded.is_ok() && self.ring.send(Part::Segment { number, continues, octets })
     }
 }
 

@@ -4,13 +4,12 @@ use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
 use tokio::sync::oneshot;
-use tracing::warn;
 
 use super::{Recorder, SEGMENT, SEGMENTS};
 
@@ -18,10 +17,20 @@ use super::{Recorder, SEGMENT, SEGMENTS};
 const PARTS: usize = 4_096;
 const WAITING: usize = 32 << 20;
 
+/// What the beginning of a segment is called until all of it is written.
+const PARTIAL: &str = "partial";
+
 /// What there is to write.
 pub(super) enum Part {
     /// The beginning of another segment.
-    Segment(Vec<u8>),
+    Segment {
+        /// That of the file.
+        number: u64,
+        /// Whether it goes on from the one before.
+        continues: bool,
+        /// What it holds.
+        octets: Vec<u8>,
+    },
     /// More of the present one.
     Inputs { octets: Vec<u8>, inputs: u64 },
 }
@@ -29,13 +38,13 @@ pub(super) enum Part {
 impl Part {
     const fn octets(&self) -> &Vec<u8> {
         match self {
-            Self::Segment(octets) | Self::Inputs { octets, .. } => octets,
+            Self::Segment { octets, .. } | Self::Inputs { octets, .. } => octets,
         }
     }
 
     const fn inputs(&self) -> u64 {
         match self {
-            Self::Segment(_) => 0,
+            Self::Segment { .. } => 0,
             Self::Inputs { inputs, .. } => *inputs,
         }
     }
@@ -52,7 +61,14 @@ pub(super) struct Ring {
 struct Shared {
     waiting: AtomicUsize,
     lost: AtomicU64,
-    failed: AtomicBool,
+    /// Why writing failed, until that is taken.
+    failure: Mutex<Option<io::Error>>,
+}
+
+impl Shared {
+    fn replace_failure(&self, with: Option<io::Error>) -> Option<io::Error> {
+        std::mem::replace(&mut *self.failure.lock().unwrap_or_else(PoisonError::into_inner), with)
+    }
 }
 
 impl Recorder {
@@ -63,17 +79,22 @@ impl Recorder {
     pub fn start(directory: &Path) -> io::Result<Self> {
         DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
         let last = segments(directory)?.last().map_or(0, |(number, _)| *number);
-        let (parts, received) = sync_channel(PARTS);
-        let (done, written) = oneshot::channel();
-        let shared = Arc::new(Shared::default());
-        let writer =
-            Writer { directory: directory.to_owned(), last, file: None, shared: Arc::clone(&shared), done };
+        let (ring, writer, received) = Ring::new(directory);
         thread::Builder::new().name("trace".to_owned()).spawn(move || writer.run(&received))?;
-        Ok(Self::new(Ring { parts, shared, written }, SEGMENT))
+        Ok(Self::new(ring, last, SEGMENT))
     }
 }
 
 impl Ring {
+    fn new(directory: &Path) -> (Self, Writer, Receiver<Part>) {
+        let (parts, received) = sync_channel(PARTS);
+        let (done, written) = oneshot::channel();
+        let shared = Arc::new(Shared::default());
+        let writer =
+            Writer { directory: directory.to_owned(), file: None, shared: Arc::clone(&shared), done };
+        (Self { parts, shared, written }, writer, received)
+    }
+
     /// Hands a part over; `false`: there is no room, and what it held is counted as lost.
     pub(super) fn send(&self, part: Part) -> bool {
         let (octets, inputs) = (part.octets().len(), part.inputs());
@@ -94,9 +115,9 @@ impl Ring {
         self.shared.lost.load(Relaxed)
     }
 
-    /// Whether writing failed since this was asked last.
-    pub(super) fn has_failed(&self) -> bool {
-        self.shared.failed.swap(false, Relaxed)
+    /// Why writing failed, if it did since this was asked last.
+    pub(super) fn failure(&self) -> Option<io::Error> {
+        self.shared.replace_failure(None)
     }
 
     /// There will be no more; the answer comes when all is written.
@@ -110,12 +131,13 @@ impl Ring {
 pub(in crate::observer) fn to_memory(full: usize) -> (Recorder, Memory) {
     let (parts, received) = sync_channel(1 << 20);
     let (_, written) = oneshot::channel();
-    (Recorder::new(Ring { parts, shared: Arc::default(), written }, full), Memory(received))
+    let shared = Arc::new(Shared::default());
+    (Recorder::new(Ring { parts, shared: Arc::clone(&shared), written }, 0, full), Memory(received, shared))
 }
 
 /// Segments that no disk has seen.
 #[cfg(test)]
-pub(in crate::observer) struct Memory(Receiver<Part>);
+pub(in crate::observer) struct Memory(Receiver<Part>, Arc<Shared>);
 
 #[cfg(test)]
 impl Memory {
@@ -123,11 +145,20 @@ impl Memory {
         let mut segments: Vec<Vec<u8>> = Vec::new();
         for part in self.0.try_iter() {
             match part {
-                Part::Segment(octets) => segments.push(octets),
+                Part::Segment { octets, .. } => segments.push(octets),
                 Part::Inputs { octets, .. } => segments.last_mut().unwrap().extend(octets),
             }
         }
         segments
+    }
+
+    /// How many segments were begun since the last time; none could be written.
+    pub(in crate::observer) fn fail(&self) -> usize {
+        let begun = self.0.try_iter().filter(|part| matches!(part, Part::Segment { .. })).count();
+        if begun > 0 {
+            self.1.replace_failure(Some(io::ErrorKind::StorageFull.into()));
+        }
+        begun
     }
 }
 
@@ -148,7 +179,6 @@ pub fn segments(directory: &Path) -> io::Result<Vec<(u64, PathBuf)>> {
 
 struct Writer {
     directory: PathBuf,
-    last: u64,
     /// None until a segment is begun, and after something failed.
     file: Option<File>,
     shared: Arc<Shared>,
@@ -160,9 +190,8 @@ impl Writer {
         for part in parts {
             self.shared.waiting.fetch_sub(part.octets().len(), Relaxed);
             if let Err(error) = self.write(&part) {
-                warn!("cannot write the trace in {}: {error}", self.directory.display());
                 self.file = None;
-                self.shared.failed.store(true, Relaxed);
+                self.shared.replace_failure(Some(error));
             }
             if self.file.is_none() {
                 self.shared.lost.fetch_add(part.inputs(), Relaxed);
@@ -173,25 +202,53 @@ impl Writer {
     }
 
     fn write(&mut self, part: &Part) -> io::Result<()> {
-        if matches!(part, Part::Segment(_)) {
-            self.file = None;
-            self.make_room()?;
-            self.last += 1;
-            let path = self.directory.join(format!("trace-{}", self.last));
-            self.file = Some(OpenOptions::new().create_new(true).write(true).mode(0o600).open(path)?);
+        match (part, &mut self.file) {
+            // It was on its way when the one before failed, and would go on from what is not there.
+            (Part::Segment { continues: true, .. }, None) => {}
+            (Part::Segment { number, octets, .. }, _) => self.file = Some(self.begin(*number, octets)?),
+            (Part::Inputs { octets, .. }, Some(file)) => file.write_all(octets)?,
+            (Part::Inputs { .. }, None) => {}
         }
-        match &mut self.file {
-            Some(file) => file.write_all(part.octets()),
-            None => Ok(()),
-        }
+        Ok(())
     }
 
-    /// The oldest go.
-    fn make_room(&self) -> io::Result<()> {
+    /// Begins a segment: it has its name, and the oldest goes, only when its beginning is written.
+    fn begin(&self, number: u64, octets: &[u8]) -> io::Result<File> {
+        self.keep_the_newest()?;
+        let partial = self.directory.join(PARTIAL);
+        let begun = create(&partial, octets).and_then(|file| {
+            fs::rename(&partial, self.directory.join(name(number)))?;
+            Ok(file)
+        });
+        if begun.is_err() {
+            // There may be none; what failed is said, and this would say the same.
+            let _ = fs::remove_file(&partial);
+        }
+        let file = begun?;
+        self.keep_the_newest()?;
+        Ok(file)
+    }
+
+    fn keep_the_newest(&self) -> io::Result<()> {
         let segments = segments(&self.directory)?;
-        let many = (segments.len() + 1).saturating_sub(SEGMENTS);
+        let many = segments.len().saturating_sub(SEGMENTS);
         segments.iter().take(many).try_for_each(|(_, path)| fs::remove_file(path))
     }
+}
+
+fn name(number: u64) -> String {
+    format!("trace-{number}")
+}
+
+/// A file with this in it, which only its owner may read; what was left there by another is gone.
+fn create(path: &Path, octets: &[u8]) -> io::Result<File> {
+    fs::remove_file(path).or_else(|error| match error.kind() {
+        io::ErrorKind::NotFound => Ok(()),
+        _ => Err(error),
+    })?;
+    let mut file = OpenOptions::new().create_new(true).write(true).mode(0o600).open(path)?;
+    file.write_all(octets)?;
+    Ok(file)
 }
 
 #[cfg(test)]
@@ -199,14 +256,12 @@ mod tests {
     use super::*;
 
     fn started(directory: &Path) -> (Ring, thread::JoinHandle<()>) {
-        let (parts, received) = sync_channel(PARTS);
-        let (done, written) = oneshot::channel();
-        let shared = Arc::new(Shared::default());
-        let last = segments(directory).unwrap().last().map_or(0, |(number, _)| *number);
-        let writer =
-            Writer { directory: directory.to_owned(), last, file: None, shared: Arc::clone(&shared), done };
-        let thread = thread::Builder::new().spawn(move || writer.run(&received)).unwrap();
-        (Ring { parts, shared, written }, thread)
+        let (ring, writer, received) = Ring::new(directory);
+        (ring, thread::Builder::new().spawn(move || writer.run(&received)).unwrap())
+    }
+
+    fn segment(number: u64, octets: &[u8]) -> Part {
+        Part::Segment { number, continues: false, octets: octets.to_vec() }
     }
 
     struct Temporary(PathBuf);
@@ -232,10 +287,10 @@ mod tests {
     #[test]
     fn the_oldest_segments_go() {
         let directory = Temporary::new("ring");
-        for more in [7, 5] {
+        for more in [1..=7, 8..=12] {
             let (ring, thread) = started(&directory.0);
-            for _ in 0..more {
-                assert!(ring.send(Part::Segment(b"begins".to_vec())));
+            for number in more {
+                assert!(ring.send(segment(number, b"begins")));
                 assert!(ring.send(Part::Inputs { octets: b", goes on".to_vec(), inputs: 1 }));
             }
             let done = ring.end();
@@ -250,19 +305,43 @@ mod tests {
     fn what_cannot_be_written_is_counted_until_there_is_another_segment() {
         let directory = Temporary::new("full-ring");
         let (ring, thread) = started(&directory.0);
-        fs::write(directory.0.join("trace-1"), "in its way").unwrap();
-        assert!(ring.send(Part::Segment(b"begins".to_vec())));
+        fs::create_dir(directory.0.join("trace-1")).unwrap();
+        assert!(ring.send(segment(1, b"begins")));
         assert!(ring.send(Part::Inputs { octets: b", goes on".to_vec(), inputs: 3 }));
-        while ring.lost() < 3 {
+        assert!(ring.send(Part::Segment { number: 2, continues: true, octets: b"continues".to_vec() }));
+        assert!(ring.send(Part::Inputs { octets: b", goes on".to_vec(), inputs: 4 }));
+        while ring.lost() < 7 {
             thread::yield_now();
         }
-        assert!(ring.has_failed() && !ring.has_failed(), "it is said once");
-        assert!(ring.send(Part::Segment(b"again".to_vec())));
+        assert!(ring.failure().is_some() && ring.failure().is_none(), "it is said once");
+        assert!(ring.send(segment(3, b"again")));
         assert!(ring.send(Part::Inputs { octets: b", goes on".to_vec(), inputs: 5 }));
         let shared = Arc::clone(&ring.shared);
         ring.end().blocking_recv().unwrap();
         thread.join().unwrap();
-        assert_eq!(fs::read(directory.0.join("trace-2")).unwrap(), b"again, goes on");
-        assert_eq!(shared.lost.load(Relaxed), 3);
+        assert_eq!(fs::read(directory.0.join("trace-3")).unwrap(), b"again, goes on");
+        assert_eq!(shared.lost.load(Relaxed), 7);
+        let mut names: Vec<_> =
+            fs::read_dir(&directory.0).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        names.sort_unstable();
+        assert_eq!(names, ["trace-1", "trace-3"], "nothing half done stays");
+    }
+
+    #[test]
+    fn what_cannot_be_begun_takes_nothing_of_what_is_kept() {
+        let directory = Temporary::new("kept-ring");
+        for numbers in [1..=8, 9..=12] {
+            let (ring, thread) = started(&directory.0);
+            for number in numbers {
+                assert!(ring.send(segment(number, b"begins")));
+            }
+            ring.end().blocking_recv().unwrap();
+            thread.join().unwrap();
+            // A disk that is full fails where this does.
+            let in_its_way = directory.0.join(PARTIAL);
+            fs::create_dir_all(&in_its_way).unwrap();
+            fs::write(in_its_way.join("file"), "").unwrap();
+        }
+        assert_eq!(numbers(&directory.0), (1..=8).collect::<Vec<_>>());
     }
 }
