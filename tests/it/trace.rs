@@ -93,7 +93,7 @@ async fn a_trace_comes_to_what_the_daemon_told_before_it_was_stopped() {
     assert_eq!(fs::metadata(&trace).unwrap().permissions().mode() & 0o777, 0o700);
     let summary = thirdleaf(&["replay", "--trace", segment.to_str().unwrap(), "--only", "summary"]);
     assert!(
-        stdout(&summary).contains("rack1") && stdout(&summary).contains(" inputs until "),
+        stdout(&summary).contains("rack1") && stdout(&summary).contains(" inputs from "),
         "{}",
         stdout(&summary)
     );

@@ -33,7 +33,7 @@ pub(super) fn replay(
     }
     let is_damaged = !outcome.damage.is_empty();
     let end = outcome.offline.now();
-    outcome.notes.insert(0, format!("{} inputs until {end}", outcome.inputs));
+    outcome.notes.insert(0, format!("{} inputs from {} until {end}", outcome.inputs, outcome.from));
     let mut verdict = Verdict {
         config: &outcome.config,
         offline: &mut outcome.offline,

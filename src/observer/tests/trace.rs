@@ -35,6 +35,46 @@ pub(super) fn same(segments: &[Vec<u8>], world: &World) {
     }
 }
 
+/// Segments of a world in which a node leaks one more route a minute.
+fn leaking(from: Timestamp, minutes: u8) -> (Vec<Vec<u8>>, World) {
+    let (recorder, memory) = to_memory(1);
+    let core = Core::new(Arc::new(config()), Settings::default(), from);
+    let mut world = World::new();
+    (world.core, world.now) = (Recorded::new(core, Some(recorder)), from);
+    let session = world.up("leaf1", NODE, NODE_AS, NODE);
+    for minute in 0..minutes {
+        world.announce(&session, &[&format!("172.16.{minute}.0/24")]);
+        world.pass(MINUTE);
+    }
+    (memory.segments(), world)
+}
+
+#[test]
+fn segments_that_are_missing_are_told_and_not_played_over() {
+    let (mut segments, world) = leaking(START, 3);
+    let all = segments.len();
+    assert!(all > 12, "{all}");
+    segments.drain(1..3);
+    let last = segments.len() - 1;
+    segments.remove(last - 1);
+    let played = played(&segments);
+    assert_eq!(
+        played.notes,
+        ["segments 2 to 3 are missing".to_owned(), format!("segment {} is missing", all - 1)]
+    );
+    assert_eq!(all_pages(1_000, |query| played.offline.routes(query)), world.page_all());
+    assert_eq!(played.from, START);
+}
+
+#[test]
+fn segments_of_two_runs_do_not_go_on_from_each_other() {
+    let [(one, _), (other, world)] = [leaking(START, 1), leaking(START.after(MINUTE * 60), 2)];
+    let played = played(&[&one[..2], &other[2..]].concat());
+    assert_eq!(played.notes.len(), 1, "{:?}", played.notes);
+    assert!(played.notes[0].starts_with("inputs are missing before trace-3"), "{:?}", played.notes);
+    assert_eq!(played.offline.now().since(world.now), Duration::ZERO);
+}
+
 /// Each time a base is written, which may be large.
 #[test]
 fn a_disk_that_stays_full_is_tried_less_and_less_often() {

@@ -16,10 +16,13 @@ pub struct Player {
     /// To judge by instead of what was recorded.
     instead: Option<Arc<Config>>,
     core: Option<Core>,
+    from: Timestamp,
     now: Timestamp,
     config: Option<Arc<Config>>,
     /// Nothing is missing until now.
     whole: bool,
+    /// Of which run the last segment was, and its number.
+    last: Option<(Timestamp, u64)>,
     inputs: u64,
     notes: Vec<String>,
     damage: Vec<String>,
@@ -33,6 +36,8 @@ pub struct Played {
     pub config: Arc<Config>,
     /// How many inputs it was told.
     pub inputs: u64,
+    /// Since when: what was before is not known but for what it came to.
+    pub from: Timestamp,
     /// What to know of it, a line each.
     pub notes: Vec<String>,
     /// Where it is damaged, a line each.
@@ -53,9 +58,11 @@ impl Player {
         Self {
             instead,
             core: None,
+            from: Timestamp::from_micros(0),
             now: Timestamp::from_micros(0),
             config: None,
             whole: false,
+            last: None,
             inputs: 0,
             notes: Vec::new(),
             damage: Vec::new(),
@@ -91,12 +98,9 @@ impl Player {
 
     /// Goes on with a segment; `false`: it cannot be begun with.
     fn begin(&mut self, name: &str, start: Start, frames: &mut Frames<'_>) -> Result<bool, Torn> {
-        let goes_on = start.continues && self.whole && self.core.is_some();
-        if self.core.is_some() && !goes_on {
-            self.notes.push(match start.base {
-                Base::New { .. } => format!("{name} is the first since thirdleaf started anew"),
-                _ => format!("inputs are missing before {name}, {} since the start", start.lost),
-            });
+        let goes_on = self.goes_on(name, &start);
+        if self.core.is_none() {
+            self.from = start.now;
         }
         match start.base {
             Base::New { config, settings } => {
@@ -129,6 +133,30 @@ impl Player {
         self.now = self.now.max(start.now);
         self.whole = true;
         Ok(true)
+    }
+
+    /// Whether nothing is missing before a segment; what is, is told.
+    fn goes_on(&mut self, name: &str, start: &Start) -> bool {
+        let Some((run, number)) = self.last.replace((start.run, start.number)) else { return false };
+        let is_new = matches!(start.base, Base::New { .. });
+        let next = number.saturating_add(1);
+        let follows = run == start.run && next == start.number;
+        if start.continues && follows && self.whole && self.core.is_some() {
+            return true;
+        }
+        // After what could not be written there is a number more, and no segment is missing.
+        if start.number > next && (start.continues || is_new) {
+            self.notes.push(match start.number.saturating_sub(1) {
+                last if last == next => format!("segment {next} is missing"),
+                last => format!("segments {next} to {last} are missing"),
+            });
+        } else if !is_new {
+            self.notes.push(format!("inputs are missing before {name}, {} since the start", start.lost));
+        }
+        if is_new {
+            self.notes.push(format!("{name} is the first since thirdleaf started anew"));
+        }
+        false
     }
 
     fn tell(&mut self, record: Record<'_>) -> Result<(), Torn> {
@@ -180,7 +208,8 @@ impl Player {
             return Err(Unplayable { why: self.damage.into_iter().chain(self.notes).collect() });
         };
         let offline = Offline::of(core, self.now);
-        Ok(Played { offline, config, inputs: self.inputs, notes: self.notes, damage: self.damage })
+        let Self { inputs, from, notes, damage, .. } = self;
+        Ok(Played { offline, config, inputs, from, notes, damage })
     }
 }
 

@@ -51,6 +51,10 @@ pub(super) enum Record<'a> {
 /// How a segment begins.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Start {
+    /// When the core was made that it is told to.
+    pub(super) run: Timestamp,
+    /// That of the segment, which its file is named by.
+    pub(super) number: u64,
     /// Whether nothing is missing since the segment before.
     pub(super) continues: bool,
     /// How many inputs were lost since recording began.

@@ -158,7 +158,8 @@ impl Recorder {
 
     fn begin(&mut self, core: &Core) {
         let base = Base::New { config: text(&core.config), settings: core.settings };
-        let start = Start { continues: false, lost: 0, now: core.started, base };
+        let (run, number) = (core.started, self.next());
+        let start = Start { run, number, continues: false, lost: 0, now: run, base };
         self.segment(&start, |_| Ok(()));
     }
 
@@ -216,7 +217,8 @@ impl Recorder {
         let continues = self.gap.is_none();
         let too_much = base::is_too_much(core);
         let base = if too_much { Base::Omitted { known: base::weight(core) } } else { Base::Kept };
-        let start = Start { continues, lost: self.ring.lost(), now, base };
+        let (run, number) = (core.started, self.next());
+        let start = Start { run, number, continues, lost: self.ring.lost(), now, base };
         let kept =
             |out: &mut Vec<u8>| if too_much { Ok(()) } else { base::put(core, text(&core.config), out) };
         if !continues {
@@ -229,6 +231,10 @@ impl Recorder {
         }
     }
 
+    const fn next(&self) -> u64 {
+        self.last.saturating_add(1)
+    }
+
     fn segment(
         &mut self,
         start: &Start,
@@ -238,8 +244,8 @@ impl Recorder {
         let encoded = frame::put(&Record::Start(start.clone()), &mut octets).and_then(|()| kept(&mut octets));
         // A base is not what the bound of a segment is about, or a large one would be followed by another.
         self.written = 0;
-        (self.last, self.begun) = (self.last.saturating_add(1), start.now);
-        let (number, continues) = (self.last, start.continues);
+        (self.last, self.begun) = (start.number, start.now);
+        let (number, continues) = (start.number, start.continues);
         encoded.is_ok() && self.ring.send(Part::Segment { number, continues, octets })
     }
 }
