@@ -139,6 +139,20 @@ async fn a_killed_daemon_leaves_a_trace_that_can_be_read_up_to_its_end() {
 }
 
 #[test]
+fn two_daemons_do_not_record_in_one_place() {
+    let place = Place::new();
+    let (daemon, trace) = start(&place);
+    let path = place.write("thirdleaf.toml", &config(&place));
+    let output = thirdleaf(&["run", "-c", path.to_str().unwrap(), "--record"]);
+    assert_eq!(output.status.code(), Some(2));
+    let reason = format!("cannot record a trace in {}: another thirdleaf records there", trace.display());
+    assert!(stderr(&output).contains(&reason), "{}", stderr(&output));
+    daemon.signal("KILL");
+    daemon.wait();
+    drop(Daemon::start_with(&place, &path, &["--record"]));
+}
+
+#[test]
 fn recording_needs_a_place() {
     let _quiet = quiet();
     let place = Place::new();

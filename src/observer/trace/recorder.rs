@@ -21,7 +21,7 @@ use crate::time::Timestamp;
 /// After a gap, how long to wait before going on, twice as long each time that it does not last, and the
 /// longest: a base is written each time.
 const PAUSE: Duration = Duration::from_secs(5);
-const LONGEST_PAUSE: Duration = Duration::from_secs(300);
+const LONGEST_PAUSE: Duration = Duration::from_mins(5);
 
 /// The core, and a recorder that sees every call which changes it.
 pub(in crate::observer) struct Recorded {

@@ -1,6 +1,6 @@
 //! The ring: segments in a directory, written by a thread of their own.
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
@@ -19,6 +19,8 @@ const WAITING: usize = 32 << 20;
 
 /// What the beginning of a segment is called until all of it is written.
 const PARTIAL: &str = "partial";
+/// Whoever writes here holds a lock on this file.
+const LOCK: &str = "lock";
 
 /// What there is to write.
 pub(super) enum Part {
@@ -75,23 +77,24 @@ impl Recorder {
     /// A recorder that keeps a ring of segments in `directory`, which it makes if need be, for its owner alone.
     ///
     /// # Errors
-    /// The directory cannot be made or read, or there is no thread to be had.
+    /// The directory cannot be made or read, another writes there, or there is no thread to be had.
     pub fn start(directory: &Path) -> io::Result<Self> {
         DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
+        let lock = lock(directory)?;
         let last = segments(directory)?.last().map_or(0, |(number, _)| *number);
-        let (ring, writer, received) = Ring::new(directory);
+        let (ring, writer, received) = Ring::new(directory, lock);
         thread::Builder::new().name("trace".to_owned()).spawn(move || writer.run(&received))?;
         Ok(Self::new(ring, last, SEGMENT))
     }
 }
 
 impl Ring {
-    fn new(directory: &Path) -> (Self, Writer, Receiver<Part>) {
+    fn new(directory: &Path, lock: File) -> (Self, Writer, Receiver<Part>) {
         let (parts, received) = sync_channel(PARTS);
         let (done, written) = oneshot::channel();
         let shared = Arc::new(Shared::default());
-        let writer =
-            Writer { directory: directory.to_owned(), file: None, shared: Arc::clone(&shared), done };
+        let directory = directory.to_owned();
+        let writer = Writer { directory, file: None, shared: Arc::clone(&shared), done, _lock: lock };
         (Self { parts, shared, written }, writer, received)
     }
 
@@ -183,6 +186,8 @@ struct Writer {
     file: Option<File>,
     shared: Arc<Shared>,
     done: oneshot::Sender<()>,
+    /// Held as long as this writes.
+    _lock: File,
 }
 
 impl Writer {
@@ -203,11 +208,10 @@ impl Writer {
 
     fn write(&mut self, part: &Part) -> io::Result<()> {
         match (part, &mut self.file) {
-            // It was on its way when the one before failed, and would go on from what is not there.
-            (Part::Segment { continues: true, .. }, None) => {}
+            // Such a segment was on its way when the one before failed, and goes on from what is not there.
+            (Part::Segment { continues: true, .. } | Part::Inputs { .. }, None) => {}
             (Part::Segment { number, octets, .. }, _) => self.file = Some(self.begin(*number, octets)?),
             (Part::Inputs { octets, .. }, Some(file)) => file.write_all(octets)?,
-            (Part::Inputs { .. }, None) => {}
         }
         Ok(())
     }
@@ -236,6 +240,20 @@ impl Writer {
     }
 }
 
+/// Two who write into one ring would take each other's segments for theirs.
+fn lock(directory: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    let file = options.create(true).truncate(false).write(true).mode(0o600).open(directory.join(LOCK))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(io::Error::new(
+            io::ErrorKind::ResourceBusy,
+            "another thirdleaf records there; stop it, or set another `global.state_dir`",
+        )),
+        Err(TryLockError::Error(error)) => Err(error),
+    }
+}
+
 fn name(number: u64) -> String {
     format!("trace-{number}")
 }
@@ -256,7 +274,7 @@ mod tests {
     use super::*;
 
     fn started(directory: &Path) -> (Ring, thread::JoinHandle<()>) {
-        let (ring, writer, received) = Ring::new(directory);
+        let (ring, writer, received) = Ring::new(directory, lock(directory).unwrap());
         (ring, thread::Builder::new().spawn(move || writer.run(&received)).unwrap())
     }
 
@@ -324,7 +342,7 @@ mod tests {
         let mut names: Vec<_> =
             fs::read_dir(&directory.0).unwrap().map(|entry| entry.unwrap().file_name()).collect();
         names.sort_unstable();
-        assert_eq!(names, ["trace-1", "trace-3"], "nothing half done stays");
+        assert_eq!(names, [LOCK, "trace-1", "trace-3"], "nothing half done stays");
     }
 
     #[test]
@@ -343,5 +361,18 @@ mod tests {
             fs::write(in_its_way.join("file"), "").unwrap();
         }
         assert_eq!(numbers(&directory.0), (1..=8).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn one_at_a_time_writes_into_a_ring() {
+        let directory = Temporary::new("shared-ring");
+        let one = Recorder::start(&directory.0).unwrap();
+        let error = Recorder::start(&directory.0).err().unwrap();
+        assert!(error.to_string().contains("another thirdleaf records there"), "{error}");
+        drop(one);
+        // The thread that writes ends soon.
+        while Recorder::start(&directory.0).is_err() {
+            thread::yield_now();
+        }
     }
 }
