@@ -19,12 +19,14 @@ pub(super) fn replay(
     options: &Options,
     out: &mut impl Write,
 ) -> Result<Exit, Error> {
-    let cannot = |path: &Path, error| Error::Usage(format!("cannot read {}: {error}", path.display()));
+    let cannot = |error| Error::Usage(format!("cannot read {}: {error}", path.display()));
     let mut player = Player::new(config);
-    for segment in segments(path).map_err(|error| cannot(path, error))? {
-        let octets = fs::read(&segment).map_err(|error| cannot(&segment, error))?;
+    for segment in segments(path).map_err(cannot)? {
         let name = segment.file_name().unwrap_or_default().to_string_lossy();
-        player.play(&name, &octets);
+        match fs::read(&segment) {
+            Ok(octets) => player.play(&name, &octets),
+            Err(error) => player.miss(&name, &error),
+        }
     }
     let mut outcome =
         player.finish().map_err(|error| Error::Usage(format!("{}: {error}", path.display())))?;

@@ -67,6 +67,22 @@ fn segments_that_are_missing_are_told_and_not_played_over() {
 }
 
 #[test]
+fn a_segment_that_cannot_be_read_is_damage_and_not_the_end() {
+    let (segments, world) = leaking(START, 2);
+    let mut player = Player::new(None);
+    for (segment, number) in segments.iter().zip(1..) {
+        match number {
+            2 => player.miss("trace-2", &std::io::ErrorKind::PermissionDenied.into()),
+            _ => player.play(&format!("trace-{number}"), segment),
+        }
+    }
+    let played = player.finish().unwrap();
+    assert_eq!(played.damage, ["trace-2 cannot be read: permission denied"]);
+    assert_eq!(played.notes, ["segment 2 is missing"]);
+    assert_eq!(all_pages(1_000, |query| played.offline.routes(query)), world.page_all());
+}
+
+#[test]
 fn segments_of_two_runs_do_not_go_on_from_each_other() {
     let [(one, _), (other, world)] = [leaking(START, 1), leaking(START.after(MINUTE * 60), 2)];
     let played = played(&[&one[..2], &other[2..]].concat());

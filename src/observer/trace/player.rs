@@ -1,5 +1,6 @@
 //! The core run over a trace again.
 
+use std::io;
 use std::sync::Arc;
 
 use super::base::{self, Base};
@@ -82,6 +83,12 @@ impl Player {
                 "{name} breaks off at octet {offset} of {length}; what is before it was played"
             ));
         }
+    }
+
+    /// One segment cannot be read: those after it still are.
+    pub fn miss(&mut self, name: &str, error: &io::Error) {
+        self.whole = false;
+        self.damage.push(format!("{name} cannot be read: {error}"));
     }
 
     fn segment(&mut self, name: &str, frames: &mut Frames<'_>) -> Result<(), Torn> {

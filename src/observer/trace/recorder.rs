@@ -231,7 +231,8 @@ impl Recorder {
         }
     }
 
-    const fn next(&self) -> u64 {
+    /// The number of the next segment.
+    pub(super) const fn next(&self) -> u64 {
         self.last.saturating_add(1)
     }
 

@@ -165,19 +165,28 @@ impl Memory {
     }
 }
 
-/// The numbers and places of the segments in `directory`, in order.
+/// The numbers and places of the segments in `directory`, in order. What else is there is not ours.
 ///
 /// # Errors
 /// The directory cannot be read.
 pub fn segments(directory: &Path) -> io::Result<Vec<(u64, PathBuf)>> {
     let mut segments = Vec::new();
     for entry in fs::read_dir(directory)? {
-        let path = entry?.path();
-        let number = path.file_name().and_then(|name| name.to_str()?.strip_prefix("trace-")?.parse().ok());
-        segments.extend(number.map(|number| (number, path)));
+        let entry = entry?;
+        if let Some(number) = entry.file_name().to_str().and_then(number)
+            && entry.file_type()?.is_file()
+        {
+            segments.push((number, entry.path()));
+        }
     }
     segments.sort_unstable();
     Ok(segments)
+}
+
+/// Which segment has this name.
+fn number(file: &str) -> Option<u64> {
+    let number = file.strip_prefix("trace-")?.parse().ok()?;
+    (name(number) == file).then_some(number)
 }
 
 struct Writer {
@@ -374,5 +383,19 @@ mod tests {
         while Recorder::start(&directory.0).is_err() {
             thread::yield_now();
         }
+    }
+
+    #[test]
+    fn what_is_not_ours_stays_and_counts_for_nothing() {
+        let directory = Temporary::new("foreign-ring");
+        fs::create_dir(directory.0.join("trace-1")).unwrap();
+        for name in ["trace-007", "trace-+8", "trace-9.bak", "trace-", "notes"] {
+            fs::write(directory.0.join(name), "").unwrap();
+        }
+        std::os::unix::fs::symlink("/dev/null", directory.0.join("trace-10")).unwrap();
+        assert_eq!(numbers(&directory.0), [0_u64; 0]);
+        fs::write(directory.0.join(name(u64::MAX)), "").unwrap();
+        assert_eq!(numbers(&directory.0), [u64::MAX]);
+        assert_eq!(Recorder::start(&directory.0).unwrap().next(), u64::MAX);
     }
 }
