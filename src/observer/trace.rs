@@ -6,7 +6,7 @@
 //!
 //! A trace is a directory of segments, `trace-1`, `trace-2` and so on, of which the oldest go. Each begins
 //! with a *base*, from which the core can go on without what went before: see `base`. A segment is one
-//! line that names the format, and frames: the length of the body in four octets, its check sum in four,
+//! line that names the writer, as no other version reads it, and frames: the length of the body in four octets, its check sum in four,
 //! the body (see `frame`). No secret is in it, but all routes are: only its owner may read it.
 
 mod base;

@@ -132,6 +132,17 @@ async fn a_killed_daemon_leaves_a_trace_that_can_be_read_up_to_its_end() {
     assert_eq!((again, code), (told, Some(1)));
     assert!(text.contains("trace-1 breaks off at octet"), "{text}");
 
+    let other =
+        [b"thirdleaf trace 0.0.0 layout 1", &whole[whole.iter().position(|it| *it == b'\n').unwrap()..]];
+    fs::write(&segment, other.concat()).unwrap();
+    let output = thirdleaf(&["replay", "--trace", trace.to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
+    assert!(
+        stderr(&output).contains("trace-1 was written by 0.0.0 layout 1, this is "),
+        "{}",
+        stderr(&output)
+    );
+
     fs::write(&segment, "something else").unwrap();
     let nothing = thirdleaf(&["replay", "--trace", trace.to_str().unwrap()]);
     assert_eq!(nothing.status.code(), Some(2), "{}", stderr(&nothing));

@@ -2,8 +2,19 @@
 
 use serde::Serialize;
 
-/// What a segment begins with. Another version is another line.
-pub(super) const MAGIC: &[u8] = b"thirdleaf trace 1\n";
+/// What a segment begins with; the rest of the line says who wrote it, as only they know what it holds.
+const MAGIC: &[u8] = b"thirdleaf trace ";
+/// The writer: this program, and a number that changes with what frames hold between two versions of it.
+const WRITER: &str = concat!(env!("CARGO_PKG_VERSION"), " layout 2");
+/// Longer than any writer's name.
+const LONGEST_WRITER: usize = 64;
+
+/// Appends the first line of a segment.
+pub(super) fn put_head(out: &mut Vec<u8>) {
+    out.extend_from_slice(MAGIC);
+    out.extend_from_slice(WRITER.as_bytes());
+    out.push(b'\n');
+}
 
 /// Length and check sum.
 const HEADER: usize = 8;
@@ -37,10 +48,26 @@ pub(super) struct Frames<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Torn;
 
+/// Why a segment has no frames that can be read.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum Unreadable {
+    #[error("is no segment of a trace")]
+    Foreign,
+    #[error("was written by {0}, this is {WRITER}; replay it with that version")]
+    Version(String),
+}
+
 impl<'a> Frames<'a> {
-    /// The frames of a segment; `None` if it is none of this version.
-    pub(super) fn new(segment: &'a [u8]) -> Option<Self> {
-        Some(Self { rest: segment.strip_prefix(MAGIC)?, offset: MAGIC.len() })
+    /// The frames of a segment.
+    pub(super) fn new(segment: &'a [u8]) -> Result<Self, Unreadable> {
+        let named = segment.strip_prefix(MAGIC).ok_or(Unreadable::Foreign)?;
+        let end = named.iter().take(LONGEST_WRITER).position(|octet| *octet == b'\n');
+        let (writer, rest) = named.split_at(end.ok_or(Unreadable::Foreign)?);
+        if writer != WRITER.as_bytes() {
+            return Err(Unreadable::Version(writer.escape_ascii().to_string()));
+        }
+        let rest = rest.get(1..).unwrap_or_default();
+        Ok(Self { rest, offset: segment.len() - rest.len() })
     }
 
     /// The next body; `None` at the end.
@@ -72,7 +99,9 @@ mod tests {
 
     #[test]
     fn what_was_put_is_read_up_to_where_it_is_torn() {
-        let mut segment = MAGIC.to_vec();
+        let mut segment = vec![];
+        put_head(&mut segment);
+        let head = segment.len();
         put(&"one", &mut segment).unwrap();
         let whole = segment.len();
         put(&(2_u32, "two"), &mut segment).unwrap();
@@ -90,11 +119,23 @@ mod tests {
         for cut in whole + 1..segment.len() {
             assert_eq!(read(&segment[..cut]), (1, false, whole), "cut at {cut}");
         }
-        for at in MAGIC.len()..segment.len() {
+        for at in head..segment.len() {
             let mut damaged = segment.clone();
             damaged[at] ^= 1;
             assert!(!read(&damaged).1, "damaged at {at}");
         }
-        assert!(Frames::new(b"thirdleaf trace 2\n").is_none());
+    }
+
+    #[test]
+    fn another_version_is_told_from_damage() {
+        let why = |segment: &[u8]| Frames::new(segment).err().unwrap().to_string();
+        assert_eq!(
+            why(b"thirdleaf trace 0.0.9 layout 1\nrest"),
+            format!("was written by 0.0.9 layout 1, this is {WRITER}; replay it with that version")
+        );
+        assert!(why(b"thirdleaf trace \x1b[2J\n").contains("by \\x1b[2J, "));
+        for foreign in [&b""[..], b"something else\n", b"thirdleaf trace 0.1.0", &[b'x'; 200]] {
+            assert_eq!(why(foreign), "is no segment of a trace");
+        }
     }
 }

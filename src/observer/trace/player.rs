@@ -72,9 +72,12 @@ impl Player {
 
     /// Plays one segment, the next one.
     pub fn play(&mut self, name: &str, segment: &[u8]) {
-        let Some(mut frames) = Frames::new(segment) else {
-            self.whole = false;
-            return self.damage.push(format!("{name} is no segment of a trace that this version writes"));
+        let mut frames = match Frames::new(segment) {
+            Ok(frames) => frames,
+            Err(why) => {
+                self.whole = false;
+                return self.damage.push(format!("{name} {why}"));
+            }
         };
         if self.segment(name, &mut frames).is_err() {
             self.whole = false;

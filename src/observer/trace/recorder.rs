@@ -241,7 +241,8 @@ impl Recorder {
         start: &Start,
         kept: impl FnOnce(&mut Vec<u8>) -> Result<(), postcard::Error>,
     ) -> bool {
-        let mut octets = frame::MAGIC.to_vec();
+        let mut octets = Vec::new();
+        frame::put_head(&mut octets);
         let encoded = frame::put(&Record::Start(start.clone()), &mut octets).and_then(|()| kept(&mut octets));
         // A base is not what the bound of a segment is about, or a large one would be followed by another.
         self.written = 0;
