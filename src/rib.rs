@@ -145,6 +145,11 @@ impl Rib {
         self.attributes.len()
     }
 
+    /// How many octets these sets have.
+    pub const fn attribute_octets(&self) -> usize {
+        self.attributes.octets()
+    }
+
     /// Memory held, from the room that was made: a look at each peer, at no path.
     pub fn bytes(&self) -> u64 {
         let sum = [self.ipv4.bytes(), self.ipv6.bytes(), self.attributes.bytes()].into_iter();

@@ -19,7 +19,8 @@ pub(super) struct Run {
     #[arg(short, long, value_name = "FILE")]
     config: PathBuf,
     /// Keep all that the daemon is told in a ring of files below the file's `state_dir`: what
-    /// `thirdleaf replay --trace` runs again, and what to attach to a bug report
+    /// `thirdleaf replay --trace` runs again, and what to attach to a bug report. Above 100,000 routes and
+    /// findings only until the oldest file goes
     #[arg(long)]
     record: bool,
 }

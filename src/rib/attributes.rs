@@ -89,6 +89,11 @@ impl Store {
         self.numbers.len()
     }
 
+    /// Octets of all sets together.
+    pub(super) const fn octets(&self) -> usize {
+        self.octets
+    }
+
     /// Memory held, about.
     pub(super) fn bytes(&self) -> usize {
         let sets = self.sets.capacity().saturating_mul(size_of::<Stored>());

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::*;
+use crate::bgp::attribute::Set;
 use crate::observer::trace::{Played, Player, to_memory};
 
 fn played(segments: &[Vec<u8>]) -> Played {
@@ -80,6 +81,50 @@ fn a_segment_that_cannot_be_read_is_damage_and_not_the_end() {
     assert_eq!(played.damage, ["trace-2 cannot be read: permission denied"]);
     assert_eq!(played.notes, ["segment 2 is missing"]);
     assert_eq!(all_pages(1_000, |query| played.offline.routes(query)), world.page_all());
+}
+
+/// What is logged meanwhile.
+fn logged(run: impl FnOnce()) -> String {
+    let (sink, lines) = std::sync::mpsc::channel();
+    let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(move || Lines(sink.clone()));
+    tracing::subscriber::with_default(subscriber.finish(), run);
+    lines.try_iter().map(|line| String::from_utf8(line).unwrap()).collect()
+}
+
+struct Lines(std::sync::mpsc::Sender<Vec<u8>>);
+
+impl std::io::Write for Lines {
+    fn write(&mut self, line: &[u8]) -> std::io::Result<usize> {
+        self.0.send(line.to_vec()).unwrap();
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn attributes_that_are_too_large_for_a_base_are_told_once_and_left_out() {
+    let (recorder, memory) = to_memory(1);
+    let mut world = World::recorded(config(), Settings::default(), Some(recorder));
+    let large = |number: u8| [vec![number], vec![0; 60_000]].concat();
+    world.pass(SECOND);
+    let log = logged(|| {
+        for number in 0..150 {
+            world.core.rib.intern(Set::from_canonical(&large(number)));
+        }
+        world.pass(MINUTE);
+    });
+    let segments = memory.segments();
+    assert_eq!(log.matches("too much is known for another segment").count(), 1, "{log}");
+    assert!(segments.iter().all(|segment| segment.len() < 100_000));
+    assert_eq!(played(&segments).notes, [""; 0], "what goes on does");
+
+    let mut player = Player::new(None);
+    player.play("trace-9", segments.last().unwrap());
+    let why = player.finish().err().unwrap().to_string();
+    assert!(why.contains("trace-9 cannot be begun with: 0 routes and findings and 9000150 octets"), "{why}");
 }
 
 #[test]

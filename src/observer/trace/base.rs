@@ -10,7 +10,7 @@ use hashbrown::HashMap;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
-use super::MOST_IN_BASE;
+use super::{LARGEST_BASE, MOST_IN_BASE, MOST_OF_ATTRIBUTES};
 use crate::bgp::Family;
 use crate::bgp::attribute::Set;
 use crate::config::{self, Config, Environment};
@@ -39,6 +39,8 @@ pub(super) enum Base {
     Omitted {
         /// Routes and findings.
         known: u64,
+        /// Octets of attributes.
+        attributes: usize,
     },
 }
 
@@ -71,19 +73,27 @@ struct Path {
     since: Timestamp,
 }
 
-/// How much a base would hold.
-pub(super) fn weight(core: &Core) -> u64 {
+/// The frame of a core at rest; none if that is too much.
+pub(super) fn kept(core: &Core, config: String) -> Option<Vec<u8>> {
+    if known(core) > MOST_IN_BASE || core.rib.attribute_octets() > MOST_OF_ATTRIBUTES {
+        return None;
+    }
+    let mut frame = Vec::new();
+    put(core, config, &mut frame).ok()?;
+    (frame.len() <= LARGEST_BASE).then_some(frame)
+}
+
+/// What is said instead.
+pub(super) fn omitted(core: &Core) -> Base {
+    Base::Omitted { known: known(core), attributes: core.rib.attribute_octets() }
+}
+
+fn known(core: &Core) -> u64 {
     let paths: u64 = Family::ALL.into_iter().map(|family| core.rib.counters(family).paths).sum();
     paths.saturating_add(core.findings.size())
 }
 
-/// Whether it would hold too much.
-pub(super) fn is_too_much(core: &Core) -> bool {
-    weight(core) > MOST_IN_BASE
-}
-
-/// Appends the frame of a core at rest.
-pub(super) fn put(core: &Core, config: String, out: &mut Vec<u8>) -> Result<(), postcard::Error> {
+fn put(core: &Core, config: String, out: &mut Vec<u8>) -> Result<(), postcard::Error> {
     let (slots, vacant) = core.peers.slots();
     let mut numbers: HashMap<_, u32, RandomState> = HashMap::default();
     let (mut sets, mut paths) = (Vec::new(), Vec::new());
@@ -116,7 +126,7 @@ pub(super) fn put(core: &Core, config: String, out: &mut Vec<u8>) -> Result<(), 
     super::frame::put(&kept, out)
 }
 
-/// The core that [`put`] wrote, and its configuration; `None` if it makes no sense.
+/// The core that [`kept`] wrote, and its configuration; `None` if it makes no sense.
 pub(super) fn read(frame: &[u8]) -> Option<(Core, Arc<Config>)> {
     let kept: Kept<Vec<Option<Peer>>, Findings, Vec<Twin>> = postcard::from_bytes(frame).ok()?;
     let config = Arc::new(configuration(&kept.config)?);

@@ -130,11 +130,12 @@ impl Player {
                     (self.core, self.config) = (Some(core), Some(config));
                 }
             }
-            Base::Omitted { known } if !goes_on => {
+            Base::Omitted { known, attributes } if !goes_on => {
                 self.core = None;
                 self.whole = false;
                 self.notes.push(format!(
-                    "{name} cannot be begun with: {known} routes and findings were known, too many to be written"
+                    "{name} cannot be begun with: {known} routes and findings and {attributes} octets of \
+                     attributes were known, too much to be written"
                 ));
                 return Ok(false);
             }

@@ -45,6 +45,8 @@ pub struct Recorder {
     /// The number of the last segment, and when it was begun.
     last: u64,
     begun: Timestamp,
+    /// A base was left out, which was told.
+    omits: bool,
 }
 
 impl Recorded {
@@ -153,6 +155,7 @@ impl Recorder {
             pause: PAUSE,
             last,
             begun: Timestamp::from_micros(0),
+            omits: false,
         }
     }
 
@@ -160,7 +163,7 @@ impl Recorder {
         let base = Base::New { config: text(&core.config), settings: core.settings };
         let (run, number) = (core.started, self.next());
         let start = Start { run, number, continues: false, lost: 0, now: run, base };
-        self.segment(&start, |_| Ok(()));
+        self.segment(&start, &[]);
     }
 
     fn note(&mut self, record: &Record<'_>) {
@@ -215,18 +218,26 @@ impl Recorder {
     /// Another segment, with all that is known for a base.
     fn go_on(&mut self, core: &Core, now: Timestamp) {
         let continues = self.gap.is_none();
-        let too_much = base::is_too_much(core);
-        let base = if too_much { Base::Omitted { known: base::weight(core) } } else { Base::Kept };
+        let kept = base::kept(core, text(&core.config));
+        let base = if kept.is_some() { Base::Kept } else { base::omitted(core) };
+        if let Base::Omitted { known, attributes } = base
+            && !std::mem::replace(&mut self.omits, true)
+        {
+            warn!(
+                known,
+                attributes,
+                "too much is known for another segment of the trace to begin with: once the oldest are gone, \
+                 it cannot be replayed"
+            );
+        }
         let (run, number) = (core.started, self.next());
         let start = Start { run, number, continues, lost: self.ring.lost(), now, base };
-        let kept =
-            |out: &mut Vec<u8>| if too_much { Ok(()) } else { base::put(core, text(&core.config), out) };
         if !continues {
             // What failed since is of before.
             drop(self.ring.failure());
         }
         self.gap = None;
-        if !self.segment(&start, kept) {
+        if !self.segment(&start, &kept.unwrap_or_default()) {
             self.lose(now, "the disk is slower than what there is to write");
         }
     }
@@ -236,14 +247,11 @@ impl Recorder {
         self.last.saturating_add(1)
     }
 
-    fn segment(
-        &mut self,
-        start: &Start,
-        kept: impl FnOnce(&mut Vec<u8>) -> Result<(), postcard::Error>,
-    ) -> bool {
+    fn segment(&mut self, start: &Start, kept: &[u8]) -> bool {
         let mut octets = Vec::new();
         frame::put_head(&mut octets);
-        let encoded = frame::put(&Record::Start(start.clone()), &mut octets).and_then(|()| kept(&mut octets));
+        let encoded = frame::put(&Record::Start(start.clone()), &mut octets);
+        octets.extend_from_slice(kept);
         // A base is not what the bound of a segment is about, or a large one would be followed by another.
         self.written = 0;
         (self.last, self.begun) = (start.number, start.now);
