@@ -23,7 +23,8 @@
 //! | [`time`] | the one clock |
 //!
 //! `config`, `bgp`, `mrt`, `policy`, `rib` and the observer's core are pure: no socket, no task, no clock; time
-//! is an argument. `clippy.toml` forbids the rest by name, and the rooms that do IO say so at their head.
+//! is an argument. `clippy.toml` forbids clocks, sockets, tasks and threads by name, and the rooms that do IO say
+//! so at their head; in the observer these are its task and the ring of its trace.
 //!
 //! # The way of a route
 //!

@@ -1,5 +1,7 @@
 //! Where log lines go: standard error, as text or JSON, and never at a session's expense.
 
+#![expect(clippy::disallowed_methods, reason = "the thread that writes lines")]
+
 use std::io::{self, IsTerminal, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};

@@ -1,8 +1,10 @@
 //! The ring: segments in a directory, written by a thread of their own.
 
+#![expect(clippy::disallowed_methods, reason = "the trace's IO: files, and the thread that writes them")]
+
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -80,6 +82,7 @@ impl Recorder {
     /// The directory cannot be made or read, another writes there, or there is no thread to be had.
     pub fn start(directory: &Path) -> io::Result<Self> {
         DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
+        keep_to_the_owner(directory)?;
         let lock = lock(directory)?;
         let last = segments(directory)?.last().map_or(0, |(number, _)| *number);
         let (ring, writer, received) = Ring::new(directory, lock);
@@ -249,6 +252,16 @@ impl Writer {
     }
 }
 
+/// All routes are in a trace, and it may be that others made the directory.
+fn keep_to_the_owner(directory: &Path) -> io::Result<()> {
+    let mut permissions = fs::metadata(directory)?.permissions();
+    if permissions.mode() & 0o077 != 0 {
+        permissions.set_mode(0o700);
+        fs::set_permissions(directory, permissions)?;
+    }
+    Ok(())
+}
+
 /// Two who write into one ring would take each other's segments for theirs.
 fn lock(directory: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
@@ -373,9 +386,12 @@ mod tests {
     }
 
     #[test]
-    fn one_at_a_time_writes_into_a_ring() {
+    fn one_at_a_time_writes_into_a_ring_and_nobody_else_reads_it() {
         let directory = Temporary::new("shared-ring");
+        fs::set_permissions(&directory.0, fs::Permissions::from_mode(0o755)).unwrap();
         let one = Recorder::start(&directory.0).unwrap();
+        let mode = fs::metadata(&directory.0).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o700, "it is its owner's alone, whoever made it");
         let error = Recorder::start(&directory.0).err().unwrap();
         assert!(error.to_string().contains("another thirdleaf records there"), "{error}");
         drop(one);
