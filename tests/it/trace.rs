@@ -12,7 +12,9 @@ use crate::daemon::node;
 use crate::run::{Daemon, Place, eventually, quiet, stderr, stdout, thirdleaf};
 
 fn config(place: &Place) -> String {
-    let findings = "[findings.open_after]\nrogue_route = \"0s\"\nduplicate_pod_block = \"0s\"\n";
+    // Who went stays pending, however slow the machine is.
+    let findings =
+        "[findings.open_after]\nrogue_route = \"0s\"\nduplicate_pod_block = \"0s\"\npeer_down = \"1h\"\n";
     place.config().replace("[http]", "[global]\nstate_dir = \"state\"\n[http]") + findings
 }
 

@@ -77,10 +77,10 @@ fn a_segment_that_cannot_be_read_is_damage_and_not_the_end() {
             _ => player.play(&format!("trace-{number}"), segment),
         }
     }
-    let played = player.finish().unwrap();
-    assert_eq!(played.damage, ["trace-2 cannot be read: permission denied"]);
-    assert_eq!(played.notes, ["segment 2 is missing"]);
-    assert_eq!(all_pages(1_000, |query| played.offline.routes(query)), world.page_all());
+    let outcome = player.finish().unwrap();
+    assert_eq!(outcome.damage, ["trace-2 cannot be read: permission denied"]);
+    assert_eq!(outcome.notes, ["segment 2 is missing"]);
+    assert_eq!(all_pages(1_000, |query| outcome.offline.routes(query)), world.page_all());
 }
 
 /// What is logged meanwhile.
