@@ -465,11 +465,7 @@ impl Connection {
             let _ = self.stream.shutdown().await;
         }
         if let Some(closed) = closed {
-            if loss != Loss::Graceful {
-                // They would be gone at once.
-                self.drop_routes();
-            }
-            self.deliver_last(closed, loss == Loss::Deconfigured).await;
+            self.deliver_last(closed, loss).await;
         }
         // Who connects again and again to be refused, or to err, must not pile up sockets here.
         let shared = Arc::clone(&self.shared);
@@ -482,14 +478,14 @@ impl Connection {
 
     /// Hands over what is left, and that the session ended. Until then the connection keeps its place: of each
     /// peer one at most waits so, and the next one does not wait for its routes.
-    async fn deliver_last(&mut self, closed: Event, forget: bool) {
+    async fn deliver_last(&mut self, closed: Event, loss: Loss) {
         let outlet = self.outlet.clone();
         while let Some(event) = self.pending.pop_front() {
             let room = tokio::select! {
                 biased;
                 room = outlet.reserve(&event) => room,
-                () = self.replaced() => {
-                    // The newer session says everything again. And of one that nobody was told of, nobody need be.
+                () = self.has_no_use(loss) => {
+                    // And of a session that nobody was told of, nobody need be.
                     self.drop_routes();
                     if self.turn.is_none() {
                         return self.pending.clear();
@@ -501,15 +497,19 @@ impl Connection {
             self.turn = room.send(event).or(self.turn.take());
         }
         let room = outlet.reserve(&closed).await;
-        self.shared.registry().leave(&self.entry, forget);
+        self.shared.registry().leave(&self.entry, loss == Loss::Deconfigured);
         if let Some(room) = room {
             drop(room.send(closed));
         }
         self.turn = None;
     }
 
-    /// Until the peer's next connection takes the place of this one, which has ended.
-    async fn replaced(&self) {
+    /// Until it is not worth waiting for room any more: at once for routes that the end of the session purges,
+    /// or when the peer's next connection has taken the place of this one.
+    async fn has_no_use(&self, loss: Loss) {
+        if loss != Loss::Graceful && self.turn.is_some() {
+            return;
+        }
         while self.shared.registry().hang_up(&self.entry) {
             self.entry.orders.given().await;
         }
