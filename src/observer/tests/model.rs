@@ -9,6 +9,7 @@ use super::{offline, trace, *};
 use crate::observer::core::Core;
 use crate::observer::peers::{Tally, answers};
 use crate::observer::trace::to_memory;
+use crate::speaker::stats::ErrorAction;
 
 /// Who there is: a node that two leaves of a rack hear, its other daemon, and another node.
 const SLOTS: [(&str, &str, u32); 4] = [
@@ -32,6 +33,8 @@ enum Happening {
     BeginRefresh(usize),
     EndRefresh(usize),
     Close(usize, Loss),
+    /// An UPDATE had an error.
+    Malformed(usize, ErrorAction),
     /// Whether what leaks is permitted from now on.
     Reload(bool),
     /// The rest is done without time for the work that is left.
@@ -52,6 +55,8 @@ fn happening() -> impl Strategy<Value = Happening> {
         1 => slot().prop_map(EndRefresh),
         2 => (slot(), prop_oneof![4 => Just(Loss::Graceful), 1 => Just(Loss::Final), 1 => Just(Loss::Deconfigured)])
             .prop_map(|(slot, loss)| Close(slot, loss)),
+        1 => (slot(), 0..ErrorAction::ALL.len())
+            .prop_map(|(slot, action)| Malformed(slot, ErrorAction::ALL[action])),
         1 => prop::bool::ANY.prop_map(Reload),
         2 => Just(Settle),
         1 => Just(Wait),
@@ -250,6 +255,11 @@ impl Play {
                 world.close(&session, loss);
                 models[slot].close(loss);
             }
+            Happening::Malformed(slot, action) => {
+                if let Some(session) = &models[slot].session {
+                    session.stats.count_error(action);
+                }
+            }
             Happening::Reload(opens) => {
                 *open = opens;
                 world.config.policy.allow.truncate(4);
@@ -343,7 +353,7 @@ fn describe(finding: &view::Finding) -> Option<String> {
     let prefix = || finding.prefix.map(|prefix| prefix.to_string()).unwrap_or_default();
     let peer = || format!("{} {}", finding.peer.unwrap(), finding.leaf.as_deref().unwrap());
     Some(match finding.kind.as_str() {
-        "peer_flapping" | "rack_down" => return None,
+        "peer_flapping" | "rack_down" | "malformed_updates" => return None,
         "rogue_route" => format!("rogue_route {} {}", prefix(), finding.reason.unwrap()),
         kind @ ("peer_down" | "stale_routes" | "missing_service_cidr") => format!("{kind} {}", peer()),
         "leaf_disagreement" => "leaf_disagreement".to_owned(),
@@ -406,7 +416,9 @@ proptest! {
         let roomy = Limits { prefixes: 10_000, warn_at: 0.8, action: LimitAction::Warn, rejected_kept: 1_000 };
         let mut play = Play::new(&roomy);
         let config = play.world.config.clone();
-        for happening in story.iter().filter(|happening| !matches!(happening, Happening::Reload(_))) {
+        // What a file holds has neither.
+        let held = |happening: &&_| !matches!(happening, Happening::Reload(_) | Happening::Malformed(..));
+        for happening in story.iter().filter(held) {
             play.happens(happening);
         }
         play.world.pass(SECOND * 3);
