@@ -4,6 +4,7 @@ use std::fs;
 use std::net::IpAddr;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use serde_json::Value;
 use thirdleaf::lab::node::{Node, Route};
@@ -149,6 +150,32 @@ async fn a_killed_daemon_leaves_a_trace_that_can_be_read_up_to_its_end() {
     let nothing = thirdleaf(&["replay", "--trace", trace.to_str().unwrap()]);
     assert_eq!(nothing.status.code(), Some(2), "{}", stderr(&nothing));
     assert!(stderr(&nothing).contains("nothing that can be played"), "{}", stderr(&nothing));
+}
+
+/// A file that may not grow is as good as a disk that is full.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_full_disk_leaves_a_gap_and_no_damage() {
+    let place = Place::new();
+    let path = place.write("thirdleaf.toml", &config(&place));
+    let mut command = Command::new("bash");
+    command.args(["-c", "trap '' XFSZ; ulimit -f 4; exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_thirdleaf")]);
+    command.args(["run", "--record", "-c"]).arg(&path);
+    let daemon = Daemon::spawn(&place, command);
+    let node = node(&place, 1);
+    for pod in 1..=200 {
+        node.borrow(IpAddr::from([10, 244, 9, pod])).await;
+    }
+    eventually("something is lost", || {
+        let metrics = daemon.text("/metrics");
+        let lost = metrics.lines().find_map(|line| line.strip_prefix("thirdleaf_trace_lost_total "));
+        (lost.unwrap() != "0").then_some(())
+    });
+    daemon.signal("TERM");
+    assert!(daemon.wait().success());
+    let trace = path.with_file_name("state").join("trace");
+    let output = thirdleaf(&["replay", "--trace", trace.to_str().unwrap()]);
+    assert_eq!((output.status.code(), stderr(&output).as_str()), (Some(0), ""));
+    assert!(fs::metadata(trace.join("trace-1")).unwrap().len() > 1_000);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 #![expect(clippy::disallowed_methods, reason = "the trace's IO: files, and the thread that writes them")]
 
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
-use std::io::{self, Write};
+use std::io::{self, Seek, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
@@ -223,7 +223,11 @@ impl Writer {
             // Such a segment was on its way when the one before failed, and goes on from what is not there.
             (Part::Segment { continues: true, .. } | Part::Inputs { .. }, None) => {}
             (Part::Segment { number, octets, .. }, _) => self.file = Some(self.begin(*number, octets)?),
-            (Part::Inputs { octets, .. }, Some(file)) => file.write_all(octets)?,
+            (Part::Inputs { octets, .. }, Some(file)) => {
+                let whole = file.stream_position()?;
+                // What is counted as lost is not there in part either: a gap is no damage.
+                file.write_all(octets).or_else(|error| file.set_len(whole).and(Err(error)))?;
+            }
         }
         Ok(())
     }
