@@ -266,6 +266,11 @@ impl Connection {
         }
         match stop {
             Some(stop) if is_eviction(&stop) => self.make_room(stop).await,
+            Some(Stop::Replaced) => {
+                // The peer may have said its last words before it came again.
+                self.look();
+                self.session.stop(Stop::Replaced, self.shared.clock.now());
+            }
             Some(stop) => self.session.stop(stop, self.shared.clock.now()),
             None => {}
         }
@@ -592,6 +597,13 @@ impl Connection {
             let peer = &self.entry.peer;
             tracing::warn!(leaf = %peer.leaf, peer = %peer.address, suppressed, "{what}");
         }
+    }
+}
+
+/// Whatever becomes of its task, a connection gives up its place: its peer would be turned away for ever.
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.shared.registry().leave(&self.entry, false);
     }
 }
 

@@ -47,6 +47,11 @@ impl Default for Share {
 }
 
 impl Share {
+    #[cfg(test)]
+    pub(super) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.reads, &other.reads) && Arc::ptr_eq(&self.turn, &other.turn)
+    }
+
     /// Where an event like this needs a place besides that in the channel.
     fn places(&self, event: &Event) -> Option<Arc<Semaphore>> {
         match event {

@@ -26,7 +26,7 @@ const SILENT: usize = 4;
 const RELIEF: usize = 64;
 /// Sessions of one peer that may wait at once for it to read why they ended.
 const FAREWELLS: usize = 2;
-/// Peers of a leaf whose budgets for the log outlive them.
+/// Peers of a leaf whose budgets and shares outlive them.
 const DEPARTED: usize = 1024;
 
 /// All peers and their connections.
@@ -57,8 +57,9 @@ struct Counts {
     logs: Arc<Budget>,
     /// What peers counted that are remembered no more.
     departed: Arc<PeerStats>,
-    /// Their budgets for the log: who comes and goes all the time does not get a new one each time.
-    budgets: HashMap<IpAddr, Arc<Budget>>,
+    /// Their budgets for the log and shares of the observer's time: who comes and goes all the time does not
+    /// get new ones each time.
+    remembered: HashMap<IpAddr, (Arc<Budget>, Share)>,
 }
 
 #[derive(Debug)]
@@ -177,11 +178,7 @@ impl Registry {
         self.last_connection = self.last_connection.saturating_add(1);
         let id = self.last_connection;
         self.ranges.entry(place(&terms)).or_default().silent.insert(id, peer.clone());
-        let entry = self.peers.entry(peer.clone()).or_insert_with(|| {
-            let counts = self.leaves.get_mut(&peer.leaf);
-            let logs = counts.and_then(|counts| counts.budgets.remove(&peer.address));
-            Peer::new(logs.unwrap_or_default())
-        });
+        let entry = remember(&mut self.peers, &mut self.leaves, &peer);
         let evicted = entry.evict();
         let orders = Arc::new(Orders::default());
         if let Some(stop) = &self.closing {
@@ -307,7 +304,7 @@ impl Registry {
 
     /// What the dialler of `peer` does; none: it stopped.
     pub(super) fn dialling(&mut self, peer: &PeerId, state: Option<SessionState>) {
-        let entry = self.peers.entry(peer.clone()).or_insert_with(|| Peer::new(Arc::default()));
+        let entry = remember(&mut self.peers, &mut self.leaves, peer);
         entry.dialling = state;
         entry.show();
         self.tidy(peer);
@@ -498,14 +495,28 @@ impl Registry {
     }
 }
 
+/// The peer, with what outlived it if it is new again.
+fn remember<'a>(
+    peers: &'a mut HashMap<PeerId, Peer>,
+    leaves: &mut HashMap<Arc<str>, Counts>,
+    id: &PeerId,
+) -> &'a mut Peer {
+    peers.entry(id.clone()).or_insert_with(|| {
+        let counts = leaves.get_mut(&id.leaf);
+        let kept = counts.and_then(|counts| counts.remembered.remove(&id.address));
+        let (logs, share) = kept.unwrap_or_default();
+        Peer::new(logs, share)
+    })
+}
+
 impl Counts {
     /// Keeps what must outlive a peer that is remembered no more.
     fn take_over(&mut self, address: IpAddr, peer: Peer) {
         self.departed.absorb(&peer.stats);
-        if self.budgets.len() >= DEPARTED {
-            self.budgets.clear();
+        if self.remembered.len() >= DEPARTED {
+            self.remembered.clear();
         }
-        self.budgets.insert(address, peer.logs);
+        self.remembered.insert(address, (peer.logs, peer.share));
     }
 }
 
@@ -522,11 +533,11 @@ impl Connection {
 }
 
 impl Peer {
-    fn new(logs: Arc<Budget>) -> Self {
+    fn new(logs: Arc<Budget>, share: Share) -> Self {
         Self {
             stats: Arc::default(),
             logs,
-            share: Share::default(),
+            share,
             farewells: Arc::new(Semaphore::new(FAREWELLS)),
             heard: false,
             known: false,

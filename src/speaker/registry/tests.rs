@@ -172,7 +172,17 @@ fn coming_and_going_earns_no_lines_of_log() {
         let entry = registry.enter(passer, Direction::Accepted, NOW).unwrap();
         registry.leave(&entry, false);
     }
-    assert!(registry.leaves.values().all(|counts| counts.budgets.len() <= DEPARTED));
+    assert!(registry.leaves.values().all(|counts| counts.remembered.len() <= DEPARTED));
+}
+
+#[test]
+fn who_was_forgotten_comes_back_to_his_share() {
+    let mut registry = registry(2);
+    let session = establish(&mut registry, 1);
+    registry.leave(&session, true);
+    assert!(registry.peers().is_empty());
+    assert!(enter(&mut registry, 1).share.is(&session.share), "of a peer, one session is told of at a time");
+    assert!(!enter(&mut registry, 2).share.is(&session.share));
 }
 
 #[test]

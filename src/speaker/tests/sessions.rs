@@ -13,6 +13,8 @@ use super::{config, leaf, neighbors};
 use crate::bgp::batch::Item;
 use crate::bgp::capability::Capability;
 use crate::bgp::{self, Families, Family, MessageType, Notification, Outgoing};
+use crate::speaker::collision::Direction;
+use crate::speaker::connection::Connection;
 use crate::speaker::stats::{ErrorAction, SessionState};
 use crate::speaker::{Cease, Event, Loss, ResetReason};
 
@@ -523,7 +525,7 @@ async fn who_closed_while_nobody_read_may_come_back_at_once() {
     .await;
     assert!(matches!(host.event().await, Event::Established(_)));
     let Event::Closed(closed) = host.event().await else { panic!() };
-    assert_eq!((closed.reason, closed.loss), (ResetReason::Collision, Loss::Final));
+    assert_eq!((closed.reason, closed.loss), (ResetReason::Tcp, Loss::Final));
 }
 
 #[tokio::test]
@@ -644,4 +646,19 @@ async fn who_closes_and_connects_again_at_once_is_up_again() {
 async fn what_a_session_said_last_is_heard_before_the_next_replaces_it() {
     let reset = Notification::cease(bgp::Cease::HardReset);
     assert_eq!(come_and_go(true, Some(reset)).await, [Loss::Final; 100]);
+}
+
+#[tokio::test]
+async fn a_connection_whose_task_is_gone_has_no_place() {
+    let host = host().await;
+    let shared = Arc::clone(&host.speaker.shared);
+    let id = peer("127.1.0.1");
+    let now = shared.clock.now();
+    let entry = shared.registry().enter(id.clone(), Direction::Accepted, now).unwrap();
+    let stream = Client::connect("127.1.0.1", host.address()).await.stream;
+    let connection = Connection::new(Arc::clone(&shared), entry, stream, id.address);
+    assert!(shared.registry().is_busy(&id, now));
+    drop(connection);
+    // The other end of that stream is a connection, too.
+    until(|| !shared.registry().is_busy(&id, now)).await;
 }
