@@ -144,6 +144,10 @@ impl Session {
             // RFC 8654: OPEN and what precedes it is never long.
             match header::frame(rest, !matches!(self.state, State::OpenSent)) {
                 Ok(Some(frame)) => {
+                    if let Err(error) = self.check_refresh(&frame) {
+                        self.fail(&error, now);
+                        break;
+                    }
                     rest = rest.get(frame.octets.len()..).unwrap_or_default();
                     heard.count(&frame);
                     self.message(&frame, heard, now);
@@ -395,6 +399,15 @@ impl Session {
     fn send_hold_time(&self) -> Duration {
         let hold_time = self.negotiated().map_or(Duration::ZERO, |negotiated| negotiated.hold_time);
         SEND_HOLD_TIME.max(hold_time.saturating_mul(2))
+    }
+
+    /// What is wrong with a header is the same whether or not the rest is there by now.
+    #[inline]
+    fn check_refresh(&self, frame: &Frame<'_>) -> Result<(), Error> {
+        match frame.kind {
+            MessageType::RouteRefresh => refresh::check_length(frame.octets, self.refreshes_enhanced()),
+            _ => Ok(()),
+        }
     }
 
     /// Whether a refresh may be delimited by now.
