@@ -45,8 +45,9 @@ const LAST_READS: usize = 32;
 const AT_ONCE: Duration = Duration::from_millis(50);
 /// How long a connection that has ended waits for the peer to read why.
 const LINGER: Duration = Duration::from_secs(1);
-/// How long a connection whose OPEN was valid waits for the peer's others to read what they have.
-const LOOK: Duration = Duration::from_millis(100);
+/// How long a connection whose OPEN was valid waits for the peer's others to read what they have: they do so
+/// at once, unless the machine is behind.
+const LOOK: Duration = Duration::from_millis(500);
 
 thread_local! {
     static SCRATCH: RefCell<Box<[u8]>> = RefCell::new(vec![0; READ + UNFINISHED].into());
