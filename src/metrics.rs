@@ -1,19 +1,23 @@
 //! Counters and snapshots -> Prometheus text.
 //!
-//! Nothing is counted here: a scrape turns one [`Snapshot`] and what stands beside it into families.
+//! Nothing is counted here: a scrape turns one [`Snapshot`] and what stands beside it into families. Only
+//! those of the process are collected by others: a model of each sample, as they make it first, would take
+//! many times the memory of the table. The text is written piece by piece instead, and nobody waits for the
+//! whole of it.
+//!
 //! Series of single peers can be left out (`metrics.per_peer`), those of leaves and of the whole cannot.
 //! No series carries the prefix of an accepted route.
 
+mod leaves;
 mod peers;
 mod samples;
 mod whole;
 
 use std::sync::Arc;
 
-use prometheus::core::{Collector, Desc};
+use prometheus::TextEncoder;
+use prometheus::core::Collector;
 use prometheus::process_collector::ProcessCollector;
-use prometheus::proto::MetricFamily;
-use prometheus::{Registry, TextEncoder};
 
 use crate::config::model::Metrics;
 use crate::observer::{Snapshot, view};
@@ -71,32 +75,45 @@ impl Report {
     /// The media type of [`text`](Self::text).
     pub const MEDIA_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-    /// The text exposition, the process' own families included.
+    /// The text exposition, the process' own families included, in pieces that end with a line.
     ///
     /// # Errors
-    /// None is known to happen; the encoder's type has one.
-    pub fn text(self) -> Result<String, prometheus::Error> {
-        let registry = Registry::new();
-        registry.register(Box::new(ProcessCollector::for_self()))?;
-        self.encode(&registry)
+    /// None is known to happen; the encoder of the process' families has one.
+    pub fn pieces(self) -> Result<Pieces, prometheus::Error> {
+        let process = ProcessCollector::for_self().collect();
+        Ok(self.pieces_after(TextEncoder::new().encode_to_string(&process)?))
     }
 
-    fn encode(self, registry: &Registry) -> Result<String, prometheus::Error> {
-        registry.register(Box::new(self))?;
-        TextEncoder::new().encode_to_string(&registry.gather())
+    fn pieces_after(self, mut text: String) -> Pieces {
+        whole::write(&self, &mut text);
+        leaves::write(&self, &mut text);
+        let wanted = peers::Wanted::of(&self);
+        Pieces { report: self, wanted, place: peers::Place::default(), text }
     }
 }
 
-impl Collector for Report {
-    /// None: which families there are depends on what happened.
-    fn desc(&self) -> Vec<&Desc> {
-        Vec::new()
-    }
+/// The text of a [`Report`], written as it is asked for.
+pub struct Pieces {
+    report: Report,
+    wanted: peers::Wanted,
+    place: peers::Place,
+    text: String,
+}
 
-    fn collect(&self) -> Vec<MetricFamily> {
-        let mut families = whole::collect(self);
-        families.extend(peers::collect(self));
-        families
+impl Pieces {
+    /// From so many octets on, a piece is large enough.
+    const ENOUGH: usize = 32 * 1024;
+}
+
+impl Iterator for Pieces {
+    type Item = String;
+
+    fn next(&mut self) -> Option<String> {
+        let mut text = std::mem::take(&mut self.text);
+        while text.len() < Self::ENOUGH
+            && peers::write(&self.report, &self.wanted, &mut self.place, &mut text)
+        {}
+        (!text.is_empty()).then_some(text)
     }
 }
 

@@ -59,7 +59,7 @@ use problem::Problem;
 /// Streams of events at once.
 const MAX_STREAMS: usize = 64;
 
-/// Scrapes at once: each may take some megabytes.
+/// Scrapes at once: each holds a snapshot while it is read.
 const MAX_SCRAPES: usize = 4;
 
 /// Connections that wait to be accepted.
@@ -208,7 +208,7 @@ fn listen(address: SocketAddr) -> io::Result<TcpListener> {
 struct Shared {
     app: App,
     streams: Arc<Semaphore>,
-    scrapes: Semaphore,
+    scrapes: Arc<Semaphore>,
 }
 
 type State = axum::extract::State<Arc<Shared>>;
@@ -234,7 +234,7 @@ impl Shared {
 
 fn router(app: App) -> Router {
     let streams = Arc::new(Semaphore::new(MAX_STREAMS));
-    let shared = Arc::new(Shared { app, streams, scrapes: Semaphore::new(MAX_SCRAPES) });
+    let shared = Arc::new(Shared { app, streams, scrapes: Arc::new(Semaphore::new(MAX_SCRAPES)) });
     let api = Router::new()
         .route("/summary", get(lists::summary))
         .route("/peers", get(lists::peers))

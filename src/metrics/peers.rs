@@ -1,27 +1,52 @@
-//! Families about peers: one sample a peer where that is wanted, and one a leaf always.
-
-use std::collections::BTreeMap;
-
-use prometheus::proto::MetricFamily;
+//! Families about single peers, where they are wanted, in parts.
 
 use super::Report;
-use super::samples::Samples;
+use super::samples::{About, Samples};
 use crate::bgp::Family;
 use crate::config::model::PerPeer;
 use crate::observer::PeerSnapshot;
 use crate::policy::{Class, Reason};
 use crate::speaker::ResetReason;
-use crate::speaker::stats::{ErrorAction, Kind, SessionState};
+use crate::speaker::stats::Kind;
 
-pub(super) fn collect(report: &Report) -> Vec<MetricFamily> {
-    let mut families = leaves(report);
-    let peers: Vec<_> =
-        report.snapshot.peers.iter().filter(|peer| is_wanted(report, peer)).map(Labelled::new).collect();
-    families.extend(sessions(&peers));
-    families.extend(messages(&peers));
-    families.extend(routes(&peers));
-    families.extend(limits(&peers));
-    families
+/// How many peers a part is about.
+const PART: usize = 256;
+
+/// How far the families are written.
+#[derive(Default)]
+pub(super) struct Place {
+    family: usize,
+    peer: usize,
+    is_begun: bool,
+}
+
+/// The peers of a report that have samples, and their addresses as labels have them: the bare ones, for a
+/// port would make another series of a peer.
+pub(super) struct Wanted(Vec<(usize, Box<str>)>);
+
+impl Wanted {
+    pub(super) fn of(report: &Report) -> Self {
+        let peers = report.snapshot.peers.iter().enumerate();
+        let wanted = peers.filter(|(_, peer)| is_wanted(report, peer));
+        Self(wanted.map(|(at, peer)| (at, peer.id.address.to_string().into())).collect())
+    }
+}
+
+/// Writes the next part; `false`: all are written.
+pub(super) fn write(report: &Report, wanted: &Wanted, place: &mut Place, text: &mut String) -> bool {
+    let Some((about, write)) = FAMILIES.get(place.family) else { return false };
+    let mut samples = Samples::again(*about, place.is_begun, text);
+    for (at, address) in wanted.0.iter().skip(place.peer).take(PART) {
+        if let Some(peer) = report.snapshot.peers.get(*at) {
+            write(&Labelled { peer, leaf: &peer.id.leaf, address }, &mut samples);
+        }
+    }
+    place.is_begun = samples.is_begun();
+    place.peer += PART;
+    if place.peer >= wanted.0.len() {
+        *place = Place { family: place.family + 1, ..Place::default() };
+    }
+    true
 }
 
 fn is_wanted(report: &Report, peer: &PeerSnapshot) -> bool {
@@ -43,16 +68,12 @@ fn is_problem(peer: &PeerSnapshot) -> bool {
 struct Labelled<'a> {
     peer: &'a PeerSnapshot,
     leaf: &'a str,
-    address: String,
+    address: &'a str,
 }
 
-impl<'a> Labelled<'a> {
-    fn new(peer: &'a PeerSnapshot) -> Self {
-        Self { peer, leaf: &peer.id.leaf, address: peer.id.address.to_string() }
-    }
-
+impl Labelled<'_> {
     const fn labels(&self) -> [(&str, &str); 2] {
-        [("leaf", self.leaf), ("peer", self.address.as_str())]
+        [("leaf", self.leaf), ("peer", self.address)]
     }
 
     fn and<'l>(&'l self, name: &'l str, value: &'l str) -> [(&'l str, &'l str); 3] {
@@ -67,175 +88,132 @@ impl<'a> Labelled<'a> {
     }
 }
 
-/// What is counted over all peers that ever spoke to a leaf, so that no sum shrinks when one is forgotten.
-#[derive(Default)]
-struct Totals {
-    states: [u64; SessionState::ALL.len()],
-    errors: [u64; ErrorAction::ALL.len()],
-    octets: u64,
-    suspensions: u64,
+/// Writes the samples that a peer has in a family.
+type Write = fn(&Labelled<'_>, &mut Samples<'_>);
+
+const FAMILIES: [(About, Write); 14] = [
+    (About::gauge("bgp_session_up", "1: the session is Established; 0: a known peer is down."), up),
+    (About::gauge("bgp_peer_info", "Always 1; to be joined on leaf and peer."), info),
+    (
+        About::gauge(
+            "bgp_session_established_timestamp_seconds",
+            "When the session reached Established, since the Unix epoch.",
+        ),
+        since,
+    ),
+    (About::counter("bgp_session_resets_total", "Sessions that ended, by the cause."), resets),
+    (About::counter("bgp_messages_received_total", "BGP messages received, by type."), received),
+    (About::counter("bgp_messages_sent_total", "BGP messages sent, by type."), sent),
+    (About::counter("bgp_prefixes_received_total", "Prefixes announced and withdrawn."), prefixes),
+    (About::gauge("bgp_routes", "Accepted routes, stale ones included, by class."), accepted),
+    (About::gauge("bgp_rejected_routes", "Rejected routes that are kept, by first reason."), rejected),
+    (About::gauge("bgp_stale_routes", "Routes that outlive their session (RFC 4724)."), stale),
+    (
+        About::gauge(
+            "bgp_rejected_routes_not_kept",
+            "Routes above what is kept of rejected or very large ones: counted only.",
+        ),
+        |peer, out| out.some(&peer.labels(), peer.peer.not_kept),
+    ),
+    (
+        About::gauge("bgp_prefixes_held", "Routes held, accepted and rejected: what the limit is about."),
+        |peer, out| out.add(&peer.labels(), peer.peer.held()),
+    ),
+    (About::gauge("bgp_prefix_limit", "How many prefixes the peer may announce."), |peer, out| {
+        out.add(&peer.labels(), peer.peer.prefix_limit);
+    }),
+    (
+        About::gauge("rib_missing_expected", "Expected prefixes that the peer does not announce, by kind."),
+        missing,
+    ),
+];
+
+fn up(labelled: &Labelled<'_>, out: &mut Samples<'_>) {
+    out.add(&labelled.labels(), u8::from(labelled.peer.up));
 }
 
-fn totals(report: &Report) -> BTreeMap<&str, Totals> {
-    let mut totals: BTreeMap<&str, Totals> = BTreeMap::new();
-    for leaf in &report.leaves {
-        totals.entry(leaf).or_default();
-    }
-    for peer in &report.snapshot.peers {
-        let leaf = totals.entry(&peer.id.leaf).or_default();
-        leaf.states[peer.state() as usize] += 1;
-    }
-    for (leaf, stats) in &report.counters {
-        let leaf = totals.entry(leaf).or_default();
-        for (sum, action) in leaf.errors.iter_mut().zip(ErrorAction::ALL) {
-            *sum += stats.errors(action);
-        }
-        leaf.octets += stats.octets();
-        leaf.suspensions += stats.suspended();
-    }
-    totals
+fn info(labelled: &Labelled<'_>, out: &mut Samples<'_>) {
+    let [leaf, address] = labelled.labels();
+    let peer = labelled.peer;
+    let node = peer.node.as_deref().unwrap_or_default();
+    let peer_as = peer.peer_as.map(|number| number.to_string()).unwrap_or_default();
+    let (local_as, rack) = (peer.local_as.to_string(), &*peer.rack);
+    let labels =
+        [leaf, ("local_as", &*local_as), ("node", node), address, ("peer_as", &*peer_as), ("rack", rack)];
+    out.add(&labels, 1);
 }
 
-fn leaves(report: &Report) -> Vec<MetricFamily> {
-    let mut peers = Samples::gauge("bgp_peers", "Known peers, by the state of their session.");
-    let mut errors = Samples::counter(
-        "bgp_update_errors_total",
-        "UPDATEs with errors, by what became of them (RFC 7606).",
-    );
-    let mut octets = Samples::counter("bgp_received_bytes_total", "Octets of BGP received.");
-    let mut suspensions = Samples::counter(
-        "bgp_suspensions_total",
-        "Times a session waited until what was said before was taken in.",
-    );
-    for (leaf, totals) in totals(report) {
-        for (state, count) in SessionState::ALL.into_iter().zip(totals.states) {
-            peers.count(&[("leaf", leaf), ("state", state.name())], count);
-        }
-        for (action, count) in ErrorAction::ALL.into_iter().zip(totals.errors) {
-            errors.count(&[("action", action.name()), ("leaf", leaf)], count);
-        }
-        octets.count(&[("leaf", leaf)], totals.octets);
-        suspensions.count(&[("leaf", leaf)], totals.suspensions);
+fn since(labelled: &Labelled<'_>, out: &mut Samples<'_>) {
+    if let Some(at) = labelled.peer.since.filter(|_| labelled.peer.up) {
+        out.add(&labelled.labels(), at.as_secs_f64());
     }
-    vec![peers.finish(), errors.finish(), octets.finish(), suspensions.finish(), refusals(report)]
 }
 
-fn refusals(report: &Report) -> MetricFamily {
-    let mut refused = Samples::counter("bgp_connections_rejected_total", "Connections that a leaf refused.");
-    for refusal in &report.refusals {
-        refused.count(&[("leaf", &refusal.leaf), ("reason", refusal.reason)], refusal.count);
+fn resets(labelled: &Labelled<'_>, out: &mut Samples<'_>) {
+    let Some(stats) = &labelled.peer.stats else { return };
+    for reason in ResetReason::ALL {
+        // Zeros too: a rate of what appears with its first event would miss that event.
+        out.add(&labelled.and("reason", reason.name()), stats.resets(reason));
     }
-    refused.finish()
 }
 
-fn sessions(peers: &[Labelled<'_>]) -> [MetricFamily; 4] {
-    let mut up = Samples::gauge("bgp_session_up", "1: the session is Established; 0: a known peer is down.");
-    let mut info = Samples::gauge("bgp_peer_info", "Always 1; to be joined on leaf and peer.");
-    let mut since = Samples::gauge(
-        "bgp_session_established_timestamp_seconds",
-        "When the session reached Established, since the Unix epoch.",
-    );
-    let mut resets = Samples::counter("bgp_session_resets_total", "Sessions that ended, by the cause.");
-    for labelled in peers {
-        let peer = labelled.peer;
-        up.count(&labelled.labels(), peer.up.into());
-        info.count(&info_labels(labelled, &peer.local_as.to_string(), &number_or_empty(peer.peer_as)), 1);
-        if let Some(at) = peer.since.filter(|_| peer.up) {
-            since.add(&labelled.labels(), at.as_secs_f64());
-        }
-        let Some(stats) = &peer.stats else { continue };
-        for reason in ResetReason::ALL {
-            // Zeros too: a rate of what appears with its first event would miss that event.
-            resets.count(&labelled.and("reason", reason.name()), stats.resets(reason));
+fn received(labelled: &Labelled<'_>, out: &mut Samples<'_>) {
+    let Some(stats) = &labelled.peer.stats else { return };
+    for kind in Kind::ALL {
+        out.some(&labelled.and("type", kind.name()), stats.received(kind));
+    }
+}
+
+fn sent(labelled: &Labelled<'_>, out: &mut Samples<'_>) {
+    let Some(stats) = &labelled.peer.stats else { return };
+    for kind in Kind::ALL {
+        out.some(&labelled.and("type", kind.name()), stats.sent(kind));
+    }
+}
+
+fn prefixes(labelled: &Labelled<'_>, out: &mut Samples<'_>) {
+    let peer = labelled.peer;
+    for (family, (announced, withdrawn)) in by_family(peer.announced, peer.withdrawn) {
+        if peer.families.contains(family) || announced + withdrawn > 0 {
+            out.add(&labelled.with_afi(family, "kind", "announce"), announced);
+            out.add(&labelled.with_afi(family, "kind", "withdraw"), withdrawn);
         }
     }
-    [up.finish(), info.finish(), since.finish(), resets.finish()]
 }
 
-fn info_labels<'l>(
-    labelled: &'l Labelled<'_>,
-    local_as: &'l str,
-    peer_as: &'l str,
-) -> [(&'l str, &'l str); 6] {
-    let [leaf, peer] = labelled.labels();
-    let node = labelled.peer.node.as_deref().unwrap_or_default();
-    [leaf, ("local_as", local_as), ("node", node), peer, ("peer_as", peer_as), ("rack", &labelled.peer.rack)]
-}
-
-fn number_or_empty(number: Option<u32>) -> String {
-    number.map(|number| number.to_string()).unwrap_or_default()
-}
-
-fn messages(peers: &[Labelled<'_>]) -> [MetricFamily; 3] {
-    let mut received = Samples::counter("bgp_messages_received_total", "BGP messages received, by type.");
-    let mut sent = Samples::counter("bgp_messages_sent_total", "BGP messages sent, by type.");
-    let mut prefixes = Samples::counter("bgp_prefixes_received_total", "Prefixes announced and withdrawn.");
-    for labelled in peers {
-        let peer = labelled.peer;
-        for (family, (announced, withdrawn)) in by_family(peer.announced, peer.withdrawn) {
-            if peer.families.contains(family) || announced + withdrawn > 0 {
-                prefixes.count(&labelled.with_afi(family, "kind", "announce"), announced);
-                prefixes.count(&labelled.with_afi(family, "kind", "withdraw"), withdrawn);
-            }
-        }
-        let Some(stats) = &peer.stats else { continue };
-        for kind in Kind::ALL {
-            received.some(&labelled.and("type", kind.name()), stats.received(kind));
-            sent.some(&labelled.and("type", kind.name()), stats.sent(kind));
+fn accepted(labelled: &Labelled<'_>, out: &mut Samples<'_>) {
+    for (family, by_class) in Family::ALL.into_iter().zip(labelled.peer.accepted) {
+        for (class, count) in Class::ALL.into_iter().zip(by_class) {
+            out.some(&labelled.with_afi(family, "class", class.name()), count);
         }
     }
-    [received.finish(), sent.finish(), prefixes.finish()]
+}
+
+fn rejected(labelled: &Labelled<'_>, out: &mut Samples<'_>) {
+    for (family, by_reason) in Family::ALL.into_iter().zip(labelled.peer.rejected) {
+        for (reason, count) in Reason::ALL.into_iter().zip(by_reason) {
+            let [afi, reason, leaf, peer] = labelled.with_afi(family, "reason", reason.name());
+            out.some(&[afi, leaf, peer, reason], count);
+        }
+    }
+}
+
+fn stale(labelled: &Labelled<'_>, out: &mut Samples<'_>) {
+    for (family, count) in Family::ALL.into_iter().zip(labelled.peer.stale) {
+        let [leaf, address] = labelled.labels();
+        out.some(&[("afi", family.name()), leaf, address], count);
+    }
+}
+
+fn missing(labelled: &Labelled<'_>, out: &mut Samples<'_>) {
+    let peer = labelled.peer;
+    let kinds = [("service_cidr", peer.missing_service_cidrs), ("node_subnet", peer.missing_node_subnets)];
+    for (kind, count) in kinds {
+        let [leaf, address] = labelled.labels();
+        out.some(&[("kind", kind), leaf, address], count);
+    }
 }
 
 fn by_family<A, B>(a: [A; 2], b: [B; 2]) -> impl Iterator<Item = (Family, (A, B))> {
     Family::ALL.into_iter().zip(a.into_iter().zip(b))
-}
-
-fn routes(peers: &[Labelled<'_>]) -> [MetricFamily; 4] {
-    let mut accepted = Samples::gauge("bgp_routes", "Accepted routes, stale ones included, by class.");
-    let mut rejected =
-        Samples::gauge("bgp_rejected_routes", "Rejected routes that are kept, by first reason.");
-    let mut stale = Samples::gauge("bgp_stale_routes", "Routes that outlive their session (RFC 4724).");
-    let mut not_kept = Samples::gauge(
-        "bgp_rejected_routes_not_kept",
-        "Routes above what is kept of rejected or very large ones: counted only.",
-    );
-    for labelled in peers {
-        let peer = labelled.peer;
-        for (family, (by_class, by_reason)) in by_family(peer.accepted, peer.rejected) {
-            for (class, count) in Class::ALL.into_iter().zip(by_class) {
-                accepted.some(&labelled.with_afi(family, "class", class.name()), count);
-            }
-            for (reason, count) in Reason::ALL.into_iter().zip(by_reason) {
-                let [afi, reason, leaf, peer] = labelled.with_afi(family, "reason", reason.name());
-                rejected.some(&[afi, leaf, peer, reason], count);
-            }
-        }
-        for (family, count) in Family::ALL.into_iter().zip(peer.stale) {
-            let [leaf, address] = labelled.labels();
-            stale.some(&[("afi", family.name()), leaf, address], count);
-        }
-        not_kept.some(&labelled.labels(), peer.not_kept);
-    }
-    [accepted.finish(), rejected.finish(), stale.finish(), not_kept.finish()]
-}
-
-fn limits(peers: &[Labelled<'_>]) -> [MetricFamily; 3] {
-    let mut held =
-        Samples::gauge("bgp_prefixes_held", "Routes held, accepted and rejected: what the limit is about.");
-    let mut limit = Samples::gauge("bgp_prefix_limit", "How many prefixes the peer may announce.");
-    let mut missing =
-        Samples::gauge("rib_missing_expected", "Expected prefixes that the peer does not announce, by kind.");
-    for labelled in peers {
-        let peer = labelled.peer;
-        held.count(&labelled.labels(), peer.held());
-        limit.count(&labelled.labels(), peer.prefix_limit.into());
-        let kinds =
-            [("service_cidr", peer.missing_service_cidrs), ("node_subnet", peer.missing_node_subnets)];
-        for (kind, count) in kinds {
-            let [leaf, address] = labelled.labels();
-            missing.some(&[("kind", kind), leaf, address], count);
-        }
-    }
-    [held.finish(), limit.finish(), missing.finish()]
 }

@@ -1,88 +1,126 @@
-//! A family of samples under construction.
+//! Samples in the text format, written as they come: thousands of peers have hundreds of thousands.
 
-use prometheus::proto::{Counter, Gauge, LabelPair, Metric, MetricFamily, MetricType};
+use std::fmt::{Display, Write};
 
 /// What a family's name begins with.
 const PREFIX: &str = "thirdleaf_";
 
-/// A family, and the samples it has so far.
-pub(super) struct Samples {
-    family: MetricFamily,
-    metrics: Vec<Metric>,
+/// What a family is about.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct About {
+    name: &'static str,
+    help: &'static str,
+    kind: &'static str,
 }
 
-impl Samples {
+impl About {
     /// Values that go up and down.
-    pub(super) fn gauge(name: &str, help: &str) -> Self {
-        Self::new(name, help, MetricType::GAUGE)
+    pub(super) const fn gauge(name: &'static str, help: &'static str) -> Self {
+        Self { name, help, kind: "gauge" }
     }
 
     /// Values that only grow, until the next start.
-    pub(super) fn counter(name: &str, help: &str) -> Self {
-        Self::new(name, help, MetricType::COUNTER)
+    pub(super) const fn counter(name: &'static str, help: &'static str) -> Self {
+        Self { name, help, kind: "counter" }
     }
 
     /// Values in buckets.
-    pub(super) fn histogram(name: &str, help: &str) -> Self {
-        Self::new(name, help, MetricType::HISTOGRAM)
+    pub(super) const fn histogram(name: &'static str, help: &'static str) -> Self {
+        Self { name, help, kind: "histogram" }
+    }
+}
+
+/// The samples of one family, on their way into a text. Without samples, it is not shown.
+pub(super) struct Samples<'a> {
+    about: About,
+    is_begun: bool,
+    text: &'a mut String,
+}
+
+impl<'a> Samples<'a> {
+    pub(super) const fn new(about: About, text: &'a mut String) -> Self {
+        Self { about, is_begun: false, text }
     }
 
-    fn new(name: &str, help: &str, kind: MetricType) -> Self {
-        let mut family = MetricFamily::default();
-        family.set_name(format!("{PREFIX}{name}"));
-        family.set_help(help.to_owned());
-        family.set_field_type(kind);
-        Self { family, metrics: Vec::new() }
+    /// Goes on with a family of which some samples may be written.
+    pub(super) const fn again(about: About, is_begun: bool, text: &'a mut String) -> Self {
+        Self { about, is_begun, text }
+    }
+
+    /// Whether any sample is written.
+    pub(super) const fn is_begun(&self) -> bool {
+        self.is_begun
     }
 
     /// Adds a sample.
-    pub(super) fn add(&mut self, labels: &[(&str, &str)], value: f64) {
-        let mut metric = Metric::from_label(labels.iter().map(pair).collect());
-        if self.family.get_field_type() == MetricType::COUNTER {
-            let mut counter = Counter::default();
-            counter.set_value(value);
-            metric.set_counter(counter);
-        } else {
-            let mut gauge = Gauge::default();
-            gauge.set_value(value);
-            metric.set_gauge(gauge);
-        }
-        self.metrics.push(metric);
+    pub(super) fn add(&mut self, labels: &[(&str, &str)], value: impl Display) {
+        self.add_of("", labels, value);
     }
 
-    /// Adds a count.
-    pub(super) fn count(&mut self, labels: &[(&str, &str)], count: u64) {
-        self.add(labels, number(count));
-    }
-
-    /// Adds a count, unless it is zero.
+    /// Adds a sample, unless it is zero.
     pub(super) fn some(&mut self, labels: &[(&str, &str)], count: u64) {
         if count > 0 {
-            self.count(labels, count);
+            self.add(labels, count);
         }
     }
 
-    /// Adds a sample that is complete but for its labels.
-    pub(super) fn metric(&mut self, metric: Metric) {
-        self.metrics.push(metric);
+    /// Adds a sample of a part of a histogram.
+    pub(super) fn add_of(&mut self, part: &str, labels: &[(&str, &str)], value: impl Display) {
+        if !self.is_begun {
+            self.is_begun = true;
+            let About { name, help, kind } = self.about;
+            self.write(format_args!("# HELP {PREFIX}{name} {help}\n# TYPE {PREFIX}{name} {kind}\n"));
+        }
+        for part in [PREFIX, self.about.name, part] {
+            self.text.push_str(part);
+        }
+        let mut before = "{";
+        for (name, value) in labels {
+            for part in [before, name, "=\""] {
+                self.text.push_str(part);
+            }
+            self.put_escaped(value);
+            before = "\",";
+        }
+        self.text.push_str(if labels.is_empty() { " " } else { "\"} " });
+        self.write(format_args!("{value}\n"));
     }
 
-    /// The family; without samples it is not shown.
-    pub(super) fn finish(mut self) -> MetricFamily {
-        self.family.set_metric(self.metrics);
-        self.family
+    /// The value of a label: any text.
+    fn put_escaped(&mut self, value: &str) {
+        if !value.contains(['\\', '"', '\n']) {
+            return self.text.push_str(value);
+        }
+        for letter in value.chars() {
+            match letter {
+                '\\' => self.text.push_str("\\\\"),
+                '"' => self.text.push_str("\\\""),
+                '\n' => self.text.push_str("\\n"),
+                other => self.text.push(other),
+            }
+        }
+    }
+
+    fn write(&mut self, what: std::fmt::Arguments<'_>) {
+        // A string takes everything.
+        let _ = self.text.write_fmt(what);
     }
 }
 
-fn pair((name, value): &(&str, &str)) -> LabelPair {
-    let mut pair = LabelPair::default();
-    pair.set_name((*name).to_owned());
-    pair.set_value((*value).to_owned());
-    pair
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// A count as Prometheus has it.
-#[expect(clippy::cast_precision_loss, reason = "samples are floats; counts above 2^53 lose their last digit")]
-pub(super) const fn number(count: u64) -> f64 {
-    count as f64
+    #[test]
+    fn labels_hold_any_text() {
+        let mut text = String::new();
+        let mut samples = Samples::new(About::gauge("a", "About a."), &mut text);
+        samples.add(&[("b", "plain"), ("c", "a \"quote\", a \\ and\na line")], 1);
+        samples.add(&[], 0.5);
+        let lines: Vec<_> = text.lines().skip(2).collect();
+        assert_eq!(
+            lines,
+            [r#"thirdleaf_a{b="plain",c="a \"quote\", a \\ and\na line"} 1"#, "thirdleaf_a 0.5"]
+        );
+    }
 }

@@ -122,7 +122,8 @@ fn report(peers: Vec<PeerSnapshot>) -> Report {
         finding("duplicate_pod_block", "pending"),
         finding("rogue_route", "open"),
         finding("rogue_route", "resolved"),
-    ];
+    ]
+    .into();
     snapshot.rib = RibSnapshot { prefixes: [3, 0], paths: [3, 0], bytes: 4096, attribute_sets: 2 };
     snapshot.processing = Processing { buckets: [1, 0, 2, 0, 0, 0, 0, 0], count: 4, sum: 1.25 };
     snapshot.queue = (7, 1024);
@@ -140,7 +141,7 @@ fn report(peers: Vec<PeerSnapshot>) -> Report {
 }
 
 fn text(report: Report) -> String {
-    report.encode(&Registry::new()).unwrap()
+    report.pieces_after(String::new()).collect()
 }
 
 /// Samples alone, the part after the prefix.
@@ -159,7 +160,7 @@ fn shows_every_family() {
 
 #[test]
 fn the_process_stands_beside_the_rest() {
-    let text = report(vec![]).text().unwrap();
+    let text: String = report(vec![]).pieces().unwrap().collect();
     assert!(text.contains("\nprocess_resident_memory_bytes "), "{text}");
     assert!(text.contains("\nthirdleaf_build_info{"), "{text}");
 }
@@ -232,4 +233,33 @@ fn no_series_comes_twice() {
     series.sort_unstable();
     series.dedup();
     assert_eq!(series.len(), all);
+}
+
+#[test]
+fn thousands_of_peers_come_in_pieces_and_each_family_in_one() {
+    let peers = (0..1_000_u16).map(|number| {
+        let [high, low] = number.to_be_bytes();
+        let mut peer = leaking();
+        peer.id.address = [10, 0, high, low].into();
+        peer
+    });
+    let whole = report(peers.collect());
+    let pieces: Vec<_> = whole.pieces_after(String::new()).collect();
+    assert!(pieces.len() > 10, "{}", pieces.len());
+    let largest = pieces.iter().map(String::len).max().unwrap();
+    assert!(largest < 8 * Pieces::ENOUGH && pieces.iter().all(|piece| piece.ends_with('\n')), "{largest}");
+    let text = pieces.concat();
+    let headers: Vec<_> = text.lines().filter(|line| line.starts_with("# TYPE ")).collect();
+    let distinct: std::collections::BTreeSet<_> = headers.iter().collect();
+    assert_eq!(headers.len(), distinct.len());
+    let ups = text.lines().filter(|line| line.starts_with("thirdleaf_bgp_session_up{"));
+    assert_eq!(ups.collect::<std::collections::BTreeSet<_>>().len(), 1_000);
+    // A family's samples stand together, behind its header.
+    let mut family = "";
+    for line in text.lines() {
+        if let Some(header) = line.strip_prefix("# TYPE ") {
+            family = header.split(' ').next().unwrap();
+        }
+        assert!(line.starts_with('#') || line.starts_with(family), "{line} among {family}");
+    }
 }

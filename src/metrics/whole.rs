@@ -2,101 +2,96 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use prometheus::proto::{Bucket, Histogram, Metric, MetricFamily};
-
-use super::samples::Samples;
+use super::samples::{About, Samples};
 use super::{REVISION, Report};
 use crate::bgp::Family;
 use crate::observer::{Processing, Snapshot};
 
-pub(super) fn collect(report: &Report) -> Vec<MetricFamily> {
-    let mut families = vec![build_info(), start_time(report), processing(&report.snapshot.processing)];
-    families.extend(reload(report));
-    families.extend(table(&report.snapshot));
-    families.extend(findings(&report.snapshot));
-    families.extend(rogues(report));
-    families.extend(queue(&report.snapshot));
-    families.extend(trace(&report.snapshot));
-    families
+pub(super) fn write(report: &Report, text: &mut String) {
+    build_info(text);
+    start_time(report, text);
+    processing(&report.snapshot.processing, text);
+    reload(report, text);
+    table(&report.snapshot, text);
+    conflicts(&report.snapshot, text);
+    findings(&report.snapshot, text);
+    rogues(report, text);
+    queue(&report.snapshot, text);
+    trace(&report.snapshot, text);
 }
 
-fn build_info() -> MetricFamily {
-    let mut info = Samples::gauge("build_info", "Always 1; the labels say what is running.");
-    info.count(&[("revision", REVISION), ("version", env!("CARGO_PKG_VERSION"))], 1);
-    info.finish()
+fn gauge<'a>(name: &'static str, help: &'static str, text: &'a mut String) -> Samples<'a> {
+    Samples::new(About::gauge(name, help), text)
 }
 
-fn start_time(report: &Report) -> MetricFamily {
-    let mut start = Samples::gauge("start_time_seconds", "When the daemon started, since the Unix epoch.");
+fn build_info(text: &mut String) {
+    let mut info = gauge("build_info", "Always 1; the labels say what is running.", text);
+    info.add(&[("revision", REVISION), ("version", env!("CARGO_PKG_VERSION"))], 1);
+}
+
+fn start_time(report: &Report, text: &mut String) {
+    let mut start = gauge("start_time_seconds", "When the daemon started, since the Unix epoch.", text);
     start.add(&[], report.started.as_secs_f64());
-    start.finish()
 }
 
-fn reload(report: &Report) -> [MetricFamily; 2] {
-    let mut successful = Samples::gauge(
-        "config_last_reload_successful",
-        "Whether the last attempt to read the configuration succeeded.",
-    );
-    successful.count(&[], report.reload.successful.into());
-    let mut at = Samples::gauge(
-        "config_last_reload_success_timestamp_seconds",
-        "When the configuration in force was read, since the Unix epoch.",
-    );
+fn reload(report: &Report, text: &mut String) {
+    let help = "Whether the last attempt to read the configuration succeeded.";
+    let mut successful = gauge("config_last_reload_successful", help, text);
+    successful.add(&[], u8::from(report.reload.successful));
+    let help = "When the configuration in force was read, since the Unix epoch.";
+    let mut at = gauge("config_last_reload_success_timestamp_seconds", help, text);
     at.add(&[], report.reload.succeeded.as_secs_f64());
-    [successful.finish(), at.finish()]
 }
 
-fn table(snapshot: &Snapshot) -> [MetricFamily; 5] {
-    let mut prefixes = Samples::gauge("rib_prefixes", "Prefixes in the table, all peers together.");
-    let mut paths = Samples::gauge("rib_paths", "Paths in the table: accepted and rejected.");
-    let counts = snapshot.rib.prefixes.into_iter().zip(snapshot.rib.paths);
-    for (family, (prefix_count, path_count)) in Family::ALL.into_iter().zip(counts) {
-        prefixes.count(&[("afi", family.name())], prefix_count);
-        paths.count(&[("afi", family.name())], path_count);
-    }
-    let mut bytes = Samples::gauge("rib_bytes", "Memory that the table takes, estimated.");
-    bytes.count(&[], snapshot.rib.bytes);
-    let mut sets = Samples::gauge("rib_attribute_sets", "Distinct sets of path attributes in the table.");
-    sets.count(&[], snapshot.rib.attribute_sets);
-    [prefixes.finish(), paths.finish(), bytes.finish(), sets.finish(), conflicts(snapshot)]
+fn table(snapshot: &Snapshot, text: &mut String) {
+    let mut by_family = |name, help, counts: [u64; 2]| {
+        let mut samples = gauge(name, help, text);
+        for (family, count) in Family::ALL.into_iter().zip(counts) {
+            samples.add(&[("afi", family.name())], count);
+        }
+    };
+    by_family("rib_prefixes", "Prefixes in the table, all peers together.", snapshot.rib.prefixes);
+    by_family("rib_paths", "Paths in the table: accepted and rejected.", snapshot.rib.paths);
+    let mut bytes = gauge("rib_bytes", "Memory that the table takes, estimated.", text);
+    bytes.add(&[], snapshot.rib.bytes);
+    let mut sets = gauge("rib_attribute_sets", "Distinct sets of path attributes in the table.", text);
+    sets.add(&[], snapshot.rib.attribute_sets);
 }
 
 /// What several nodes announce and only one may: one sample a prefix-wise kind of finding, zeros too, so
 /// that an alert has something to compare.
-fn conflicts(snapshot: &Snapshot) -> MetricFamily {
-    let mut conflicts =
-        Samples::gauge("rib_conflicts", "Prefixes that more nodes announce than may, confirmed or not yet.");
+fn conflicts(snapshot: &Snapshot, text: &mut String) {
+    let help = "Prefixes that more nodes announce than may, confirmed or not yet.";
+    let mut conflicts = gauge("rib_conflicts", help, text);
     for kind in
         ["duplicate_node_subnet", "duplicate_pod_block", "duplicate_pod_host", "duplicate_service_host"]
     {
         let current =
             snapshot.findings.iter().filter(|finding| finding.kind == kind && is_current(&finding.state));
-        conflicts.count(&[("kind", kind)], current.count() as u64);
+        conflicts.add(&[("kind", kind)], current.count());
     }
-    conflicts.finish()
 }
 
-fn findings(snapshot: &Snapshot) -> [MetricFamily; 2] {
-    let mut counts = BTreeMap::new();
+fn findings(snapshot: &Snapshot, text: &mut String) {
+    let mut counts: BTreeMap<_, u64> = BTreeMap::new();
     for finding in snapshot.findings.iter().filter(|finding| is_current(&finding.state)) {
         *counts.entry((&finding.kind, &finding.state)).or_default() += 1;
     }
-    let mut findings = Samples::gauge("findings", "What is wrong now, by kind; pending ones may not last.");
+    let mut findings = gauge("findings", "What is wrong now, by kind; pending ones may not last.", text);
     for ((kind, state), count) in counts {
-        findings.count(&[("kind", kind), ("state", state)], count);
+        findings.add(&[("kind", kind), ("state", state)], count);
     }
-    let mut omitted = Samples::gauge("findings_omitted", "Findings above the bounds: counted, not kept.");
-    omitted.count(&[], snapshot.findings_omitted);
-    [findings.finish(), omitted.finish()]
+    let mut omitted = gauge("findings_omitted", "Findings above the bounds: counted, not kept.", text);
+    omitted.add(&[], snapshot.findings_omitted);
 }
 
 fn is_current(state: &str) -> bool {
     matches!(state, "pending" | "open")
 }
 
-fn rogues(report: &Report) -> [MetricFamily; 2] {
-    let mut info =
-        Samples::gauge("rogue_route_info", "A rejected route; always 1, at most metrics.rogue_routes_max.");
+fn rogues(report: &Report, text: &mut String) {
+    let help = "A rejected route; always 1, at most metrics.rogue_routes_max.";
+    let mut info = gauge("rogue_route_info", help, text);
     let shown = report.rogues.iter().take(report.config.rogue_routes_max);
     let mut named = BTreeSet::new();
     for route in shown.clone() {
@@ -104,56 +99,44 @@ fn rogues(report: &Report) -> [MetricFamily; 2] {
         // Several paths of one prefix (RFC 7911) are one series.
         if named.insert((&route.leaf, route.peer, route.prefix, reason)) {
             let (peer, prefix) = (route.peer.to_string(), route.prefix.to_string());
-            info.count(&[("leaf", &route.leaf), ("peer", &peer), ("prefix", &prefix), ("reason", reason)], 1);
+            info.add(&[("leaf", &route.leaf), ("peer", &peer), ("prefix", &prefix), ("reason", reason)], 1);
         }
     }
     let counts = &report.snapshot.summary.routes;
-    let mut omitted = Samples::gauge(
-        "rogue_routes_omitted",
-        "Rejected routes, kept or not, without a series of their own.",
-    );
-    omitted.count(&[], (counts.rejected + counts.rejected_not_kept).saturating_sub(shown.len() as u64));
-    [info.finish(), omitted.finish()]
+    let help = "Rejected routes, kept or not, without a series of their own.";
+    let mut omitted = gauge("rogue_routes_omitted", help, text);
+    omitted.add(&[], (counts.rejected + counts.rejected_not_kept).saturating_sub(shown.len() as u64));
 }
 
-fn queue(snapshot: &Snapshot) -> [MetricFamily; 2] {
+fn queue(snapshot: &Snapshot, text: &mut String) {
     let labels = [("queue", "observer")];
     let (waiting, capacity) = snapshot.queue;
-    let mut depth = Samples::gauge("queue_depth", "What waits in a bounded queue.");
-    depth.count(&labels, waiting as u64);
-    let mut bound = Samples::gauge("queue_capacity", "How much a bounded queue holds.");
-    bound.count(&labels, capacity as u64);
-    [depth.finish(), bound.finish()]
+    gauge("queue_depth", "What waits in a bounded queue.", text).add(&labels, waiting);
+    gauge("queue_capacity", "How much a bounded queue holds.", text).add(&labels, capacity);
 }
 
-fn processing(processing: &Processing) -> MetricFamily {
-    let mut count = 0;
-    let buckets = Processing::BOUNDS.into_iter().zip(processing.buckets).map(|(bound, inside)| {
-        count += inside;
-        let mut bucket = Bucket::default();
-        bucket.set_upper_bound(bound);
-        bucket.set_cumulative_count(count);
-        bucket
-    });
-    let mut histogram = Histogram::default();
-    histogram.set_bucket(buckets.collect());
-    histogram.set_sample_count(processing.count);
-    histogram.set_sample_sum(processing.sum);
-    let mut metric = Metric::default();
-    metric.set_histogram(histogram);
-    let mut samples = Samples::histogram(
+fn processing(processing: &Processing, text: &mut String) {
+    let about = About::histogram(
         "update_processing_duration_seconds",
         "How long the observer worked on a batch of UPDATEs.",
     );
-    samples.metric(metric);
-    samples.finish()
+    let mut samples = Samples::new(about, text);
+    let mut count = 0;
+    for (bound, inside) in Processing::BOUNDS.into_iter().zip(processing.buckets) {
+        count += inside;
+        samples.add_of("_bucket", &[("le", &bound.to_string())], count);
+    }
+    samples.add_of("_bucket", &[("le", "+Inf")], processing.count);
+    samples.add_of("_sum", &[], processing.sum);
+    samples.add_of("_count", &[], processing.count);
 }
 
-fn trace(snapshot: &Snapshot) -> Option<MetricFamily> {
-    let mut lost = Samples::counter(
+fn trace(snapshot: &Snapshot, text: &mut String) {
+    let about = About::counter(
         "trace_lost_total",
         "Inputs that the trace lacks, because the disk was too slow or full. Only with --record.",
     );
-    lost.count(&[], snapshot.trace_lost?);
-    Some(lost.finish())
+    if let Some(lost) = snapshot.trace_lost {
+        Samples::new(about, text).add(&[], lost);
+    }
 }

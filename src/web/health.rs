@@ -1,10 +1,14 @@
 //! About the daemon itself: health, metrics, configuration, version, and where to find what.
 
+use std::convert::Infallible;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Json;
+use axum::body::Body;
 use axum::http::{HeaderName, header};
 use axum::response::Html;
+use futures_util::stream;
 use serde::Serialize;
 use tokio::time::timeout;
 
@@ -44,16 +48,19 @@ pub(super) async fn readyz(state: State) -> Result<&'static str, Problem> {
     }
 }
 
-pub(super) async fn metrics(state: State) -> Result<([(HeaderName, &'static str); 1], String), Problem> {
-    let _permit = state.scrapes.acquire().await.map_err(|_| Problem::unavailable("stopping"))?;
-    let report = state.report().await?;
-    // Thousands of peers make megabytes of text: not on a thread that others wait for.
-    let text = tokio::task::spawn_blocking(|| report.text()).await;
-    match text {
-        Ok(Ok(text)) => Ok(([(header::CONTENT_TYPE, Report::MEDIA_TYPE)], text)),
-        Ok(Err(error)) => Err(Problem::unavailable(error.to_string())),
-        Err(error) => Err(Problem::unavailable(error.to_string())),
-    }
+/// Thousands of peers make megabytes of text. It is written as fast as it is read, and others have their
+/// turn after each piece.
+pub(super) async fn metrics(state: State) -> Result<([(HeaderName, &'static str); 1], Body), Problem> {
+    let stopping = |_| Problem::unavailable("stopping");
+    let permit = Arc::clone(&state.scrapes).acquire_owned().await.map_err(stopping)?;
+    let pieces = state.report().await?.pieces();
+    let pieces = pieces.map_err(|error| Problem::unavailable(error.to_string()))?;
+    let body = stream::unfold((pieces, permit), |(mut pieces, permit)| async {
+        tokio::task::yield_now().await;
+        let piece = pieces.next()?;
+        Some((Ok::<_, Infallible>(piece), (pieces, permit)))
+    });
+    Ok(([(header::CONTENT_TYPE, Report::MEDIA_TYPE)], Body::from_stream(body)))
 }
 
 impl Shared {
