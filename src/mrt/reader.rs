@@ -1,6 +1,6 @@
 //! Framing: where a record ends, and what kind it is.
 
-use std::io::{self, BufReader, Read};
+use std::io::{self, BufRead, BufReader, Read};
 
 use super::record::{Body, Kind, Record};
 use super::table::Peer;
@@ -126,7 +126,7 @@ impl<R: Read> Reader<R> {
     fn look_ahead(&mut self) {
         loop {
             self.header.clear();
-            if let Err(error) = self.input.by_ref().take(HEADER as u64).read_to_end(&mut self.header) {
+            if let Err(error) = read(&mut self.input, HEADER, &mut self.header) {
                 self.failed = Some(error);
             }
             if self.header.is_empty() || self.failed.is_some() || self.header.iter().any(|octet| *octet != 0)
@@ -145,8 +145,20 @@ impl<R: Read> Reader<R> {
         if count < KEPT {
             self.buffer.shrink_to(KEPT);
         }
-        self.input.by_ref().take(count as u64).read_to_end(&mut self.buffer)
+        read(&mut self.input, count, &mut self.buffer)?;
+        Ok(self.buffer.len())
     }
+}
+
+/// Appends `count` octets, fewer at the end.
+fn read(input: &mut BufReader<impl Read>, count: usize, out: &mut Vec<u8>) -> io::Result<()> {
+    // Most records are short, and there already.
+    if let Some(octets) = input.buffer().get(..count) {
+        out.extend_from_slice(octets);
+        input.consume(count);
+        return Ok(());
+    }
+    input.take(count as u64).read_to_end(out).map(drop)
 }
 
 /// The header that all records have.
