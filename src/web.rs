@@ -11,7 +11,9 @@
 //! | `/api/v1/events` | `since`, `kind`, `leaf`, `peer` |
 //! | `/api/v1/stream` | `since`, or the header `Last-Event-ID` |
 //!
-//! Lists take `limit` (1 to 1,000) and `cursor` besides. What changes something is a `POST`, and needs the
+//! Lists take `limit` (1 to 1,000) and `cursor` besides: a list goes on at `next_cursor` until that is null. A
+//! page of routes may have fewer items than `limit`, even none, and go on all the same: where millions are
+//! to be looked at for few, it ends in time. What changes something is a `POST`, and needs the
 //! bearer token of `http.token_file`: `/api/v1/reload` `{}`, `/api/v1/peers/reset` and `/api/v1/peers/forget`
 //! `{"leaf"?, "peer"}`; the answer is `{"result"}`. Errors are `{"error": {"code", "message"}}`.
 //!

@@ -21,6 +21,7 @@ mod text;
 #[cfg(test)]
 mod tests;
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::hash::BuildHasher;
 use std::sync::Arc;
@@ -74,6 +75,9 @@ pub struct Findings {
     transitions: Vec<Transition>,
     last_number: u64,
     revision: u64,
+    /// What was shown last, and of which revision.
+    #[serde(skip)]
+    shown: RefCell<Option<(u64, Arc<[view::Finding]>)>>,
 }
 
 /// What became of a finding.
@@ -153,6 +157,7 @@ impl Findings {
             transitions: Vec::new(),
             last_number: 0,
             revision: 0,
+            shown: RefCell::default(),
         }
     }
 
@@ -274,6 +279,17 @@ impl Findings {
     /// Resolved findings of the last 24 hours, the oldest first.
     pub fn resolved(&self) -> impl Iterator<Item = &view::Finding> {
         self.resolved.iter().map(|(_, finding)| finding)
+    }
+
+    /// The current ones and the resolved ones: the same list again while none of them looks different.
+    pub fn shown(&self) -> Arc<[view::Finding]> {
+        let mut shown = self.shown.borrow_mut();
+        if let Some((_, list)) = shown.as_ref().filter(|(revision, _)| *revision == self.revision) {
+            return Arc::clone(list);
+        }
+        let list: Arc<[_]> = self.current().chain(self.resolved().cloned()).collect();
+        *shown = Some((self.revision, Arc::clone(&list)));
+        list
     }
 
     /// How many causes and resolved findings are remembered.

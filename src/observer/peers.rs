@@ -348,7 +348,8 @@ impl Tally {
 pub(super) struct Peers {
     slots: Vec<Option<Peer>>,
     free: Vec<PeerIndex>,
-    by_id: HashMap<PeerId, PeerIndex, RandomState>,
+    /// In the order in which they are shown.
+    by_id: BTreeMap<PeerId, PeerIndex>,
     by_session: HashMap<SessionId, PeerIndex, RandomState>,
 }
 
@@ -383,6 +384,11 @@ impl Peers {
     pub(super) fn iter(&self) -> impl Iterator<Item = (PeerIndex, &Peer)> {
         let numbered = (0..).map(PeerIndex).zip(&self.slots);
         numbered.filter_map(|(at, peer)| Some((at, peer.as_ref()?))).filter(|(_, peer)| !peer.leaving)
+    }
+
+    /// The known ones, by leaf and address.
+    pub(super) fn in_order(&self) -> impl Iterator<Item = (PeerIndex, &Peer)> {
+        self.by_id.values().filter_map(|at| Some((*at, self.get(*at)?)))
     }
 
     /// The known ones, to be changed.

@@ -14,41 +14,36 @@ use crate::time::Timestamp;
 impl Core {
     /// Everything but the routes. What only the loop knows, it adds.
     pub(super) fn snapshot(&self, now: Timestamp) -> Snapshot {
-        let mut peers: Vec<_> = self.peers.iter().map(|(at, peer)| self.peer(at, peer, now)).collect();
-        peers.sort_unstable_by(|one, other| one.id.cmp(&other.id));
         let (waiting, uncounted) = self.findings.above_bounds();
         Snapshot {
             at: now,
-            summary: self.summary(&peers),
-            peers,
-            findings: self.findings.current().chain(self.findings.resolved().cloned()).collect(),
+            summary: self.summary(),
+            peers: self.peers.in_order().map(|(at, peer)| self.peer(at, peer, now)).collect(),
+            findings: self.findings.shown(),
             findings_omitted: uncounted.saturating_add(waiting as u64),
             rib: self.table(),
             ..Snapshot::default()
         }
     }
 
-    fn summary(&self, peers: &[PeerSnapshot]) -> view::Summary {
-        let established = peers.iter().filter(|peer| peer.up).count();
+    /// The counters of all.
+    pub(super) fn summary(&self) -> view::Summary {
         let mut by_class = [0; Class::ALL.len()];
-        let mut routes = view::RouteCounts::default();
-        for peer in peers {
-            for own in &peer.accepted {
+        let (mut routes, mut peers) = (view::RouteCounts::default(), view::PeerCounts::default());
+        for (at, peer) in self.peers.iter() {
+            peers.known += 1;
+            peers.established += usize::from(peer.session.is_some());
+            for own in peer.tally.accepted.iter() {
                 by_class.iter_mut().zip(own).for_each(|(sum, own)| *sum += own);
             }
-            routes.rejected += peer.rejected.iter().flatten().sum::<u64>();
-            routes.stale += peer.stale.iter().sum::<u64>();
-            routes.rejected_not_kept += peer.not_kept;
+            routes.rejected += peer.tally.rejected();
+            routes.stale += self.stale(at, peer).iter().sum::<u64>();
+            routes.rejected_not_kept += peer.tally.not_kept.iter().sum::<u64>();
         }
         routes.accepted = by_class.iter().sum();
         routes.total = routes.accepted + routes.rejected;
         routes.by_class = Class::ALL.into_iter().zip(by_class).filter(|(_, count)| *count > 0).collect();
-        view::Summary {
-            peers: view::PeerCounts { known: peers.len(), established },
-            routes,
-            findings: self.findings.counts(),
-            mode: "observe".to_owned(),
-        }
+        view::Summary { peers, routes, findings: self.findings.counts(), mode: "observe".to_owned() }
     }
 
     fn peer(&self, at: PeerIndex, peer: &Peer, now: Timestamp) -> PeerSnapshot {

@@ -1,44 +1,84 @@
 //! Answers to questions about routes, in slices.
+//!
+//! Answers are in the order of [`Key`], in which the table is walked. Where few of its routes are wanted,
+//! that would be long: then the runs of those peers that may have some are gone through instead, in no
+//! order, and the first keys of what is wanted are kept ([`Sift`]). Which of the two is shorter is guessed
+//! from counters, and a walk that finds too little turns into the other.
 
-use std::net::IpAddr;
-use std::sync::Arc;
+mod filter;
+mod sift;
 
 use ipnet::IpNet;
 
+use self::filter::Filter;
+use self::sift::Sift;
 use super::core::Core;
 use super::peers::Peer;
 use super::query::{Cursor, Match, RouteQuery, StateFilter};
 use super::view;
 use crate::bgp::Family;
-use crate::bgp::attribute::Set;
 use crate::policy::{Class, Reason};
-use crate::rib::{AttributesId, Key, Path, PeerIndex};
+use crate::rib::{Key, Path, PeerIndex};
 
 /// How many routes a page has unless the query says otherwise, and at most.
 const LIMIT: usize = 100;
 const MOST: usize = 1_000;
-/// After so many routes looked at, a page ends wherever it is.
-const PATIENCE: usize = 250_000;
+/// Steps that it takes to show a route: a step is a route looked at in order.
+const SHOWN: usize = 8;
+
+/// How far a page may look.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Reach {
+    /// After so many routes looked at in order, the runs of peers are gone through instead.
+    pub(super) walk: usize,
+    /// After so many routes looked at in order, a page ends wherever it is.
+    pub(super) most: usize,
+    /// No more routes than this are gone through for one page.
+    pub(super) sift: u64,
+    /// How many of them in a step.
+    pub(super) stride: usize,
+}
+
+impl Reach {
+    const USUAL: Self = Self { walk: 2_000, most: 20_000, sift: 2_000_000, stride: 64 };
+}
 
 /// A question that is being answered.
 pub(super) struct Search {
     query: RouteQuery,
+    reach: Reach,
     limit: usize,
     items: Vec<view::Route>,
     after: Option<Key>,
     looked_at: usize,
+    way: Way,
     done: bool,
+}
+
+/// How the next slice looks for routes.
+enum Way {
+    /// Not decided yet.
+    Unknown,
+    /// In order.
+    Walk { may_sift: bool },
+    /// By the runs of peers.
+    Sift(Sift),
 }
 
 impl Search {
     pub(super) fn new(query: RouteQuery) -> Self {
+        Self::within(Reach::USUAL, query)
+    }
+
+    pub(super) fn within(reach: Reach, query: RouteQuery) -> Self {
         let limit = if query.limit == 0 { LIMIT } else { query.limit.min(MOST) };
         let after = query.cursor.map(|Cursor { prefix, peer, path_id }| Key {
             prefix,
             peer: PeerIndex(peer),
             path_id,
         });
-        Self { query, limit, items: Vec::new(), after, looked_at: 0, done: false }
+        let way = Way::Unknown;
+        Self { query, reach, limit, items: Vec::new(), after, looked_at: 0, way, done: false }
     }
 
     /// The page, as far as it came.
@@ -52,14 +92,64 @@ impl Search {
 }
 
 impl Core {
-    /// Looks at up to `steps` more routes; answers whether the page is ready.
+    /// Goes on by some steps; answers whether the page is ready.
     pub(super) fn search(&self, search: &mut Search, steps: usize) -> bool {
-        let mut asked = Asked { query: &search.query, community: None };
+        match &mut search.way {
+            Way::Unknown => {
+                search.way = self.first_way(search);
+                self.search(search, steps)
+            }
+            Way::Walk { may_sift } => {
+                let may_sift = *may_sift;
+                self.walk(search, may_sift, steps)
+            }
+            Way::Sift(sift) => {
+                if !sift.go_on(self, &search.query, steps) {
+                    return false;
+                }
+                self.show_sifted(search);
+                true
+            }
+        }
+    }
+
+    /// By what counters say, which way is the shorter one.
+    fn first_way(&self, search: &Search) -> Way {
+        let query = &search.query;
+        if !filter::is_narrow(query) {
+            return Way::Walk { may_sift: false };
+        }
+        // A prefix says how long the walk is at most, and it may be very short.
+        if query.prefix.is_some() {
+            return Way::Walk { may_sift: true };
+        }
+        let sift = Sift::new(self, search);
+        let all: u64 = Family::ALL.into_iter().map(|family| self.rib.counters(family).paths).sum();
+        let walk = (search.limit as u64).saturating_mul(all / sift.paths().max(1));
+        if sift.paths() <= search.reach.sift && sift.steps() < walk {
+            Way::Sift(sift)
+        } else {
+            Way::Walk { may_sift: true }
+        }
+    }
+
+    fn walk(&self, search: &mut Search, may_sift: bool, steps: usize) -> bool {
+        let mut filter = Filter::new(&search.query);
         let mut routes = self.candidates(&search.query, search.after);
-        for _ in 0..steps {
-            if search.items.len() >= search.limit || search.looked_at >= PATIENCE {
+        let mut left = steps;
+        while left > 0 {
+            if search.items.len() >= search.limit {
                 // Whether this is the last page can be told only by one route more.
-                search.done = search.looked_at < PATIENCE && routes.next().is_none();
+                search.done = routes.next().is_none();
+                return true;
+            }
+            if may_sift && search.looked_at >= search.reach.walk {
+                let sift = Sift::new(self, search);
+                let reaches = sift.paths() <= search.reach.sift;
+                search.way = if reaches { Way::Sift(sift) } else { Way::Walk { may_sift: false } };
+                return false;
+            }
+            if search.looked_at >= search.reach.most {
                 return true;
             }
             let Some((prefix, path)) = routes.next() else {
@@ -67,14 +157,33 @@ impl Core {
                 return true;
             };
             search.looked_at += 1;
+            left -= 1;
             search.after = Some(Key { prefix, peer: path.peer, path_id: path.path_id });
             if let Some(peer) = self.peers.get(path.peer)
-                && asked.wants(self, peer, &prefix, &path)
+                && filter.wants(self, peer, &prefix, &path)
             {
                 search.items.push(self.view(peer, prefix, &path));
+                left = left.saturating_sub(SHOWN);
             }
         }
         false
+    }
+
+    /// Shows what was sifted out, as far as it is still there.
+    fn show_sifted(&self, search: &mut Search) {
+        let Way::Sift(sift) = std::mem::replace(&mut search.way, Way::Unknown) else { return };
+        let (keys, more) = sift.finish();
+        let mut filter = Filter::new(&search.query);
+        for key in keys {
+            search.after = Some(key);
+            if let Some(path) = self.rib.get(key.peer, key.prefix, key.path_id)
+                && let Some(peer) = self.peers.get(key.peer)
+                && filter.wants(self, peer, &key.prefix, &path)
+            {
+                search.items.push(self.view(peer, key.prefix, &path));
+            }
+        }
+        search.done = !more;
     }
 
     /// The routes whose prefix fits, in order.
@@ -105,7 +214,7 @@ impl Core {
         if !counted || (query.class.is_some() && query.state != Some(StateFilter::Accepted)) {
             return None;
         }
-        let fitting = self.peers.iter().filter(|(_, peer)| is_of(query, peer));
+        let fitting = self.peers.iter().filter(|(_, peer)| filter::is_of(query, peer));
         Some(fitting.map(|(at, peer)| self.count(at, peer, query.state, query.class)).sum())
     }
 
@@ -187,54 +296,4 @@ fn limit_step(peer: &Peer, path: &Path) -> view::Step {
 
 const fn verdict(accepted: bool) -> &'static str {
     if accepted { "accepted" } else { "rejected" }
-}
-
-/// Whether routes of this peer are asked for.
-fn is_of(query: &RouteQuery, peer: &Peer) -> bool {
-    fn fits(asked: Option<&String>, is: &Arc<str>) -> bool {
-        asked.is_none_or(|asked| **asked == **is)
-    }
-    let address = |asked: IpAddr| asked == peer.id.address;
-    fits(query.leaf.as_ref(), &peer.id.leaf)
-        && fits(query.cluster.as_ref(), &peer.place.scope.cluster)
-        && query.peer.is_none_or(address)
-        && query.node.as_ref().is_none_or(|asked| peer.name.as_deref() == Some(asked))
-}
-
-/// A query, and what is known of the last set of attributes that was asked about.
-struct Asked<'a> {
-    query: &'a RouteQuery,
-    community: Option<(AttributesId, bool)>,
-}
-
-impl Asked<'_> {
-    fn wants(&mut self, core: &Core, peer: &Peer, prefix: &IpNet, path: &Path) -> bool {
-        let family = Family::of(prefix);
-        let query = self.query;
-        let judgement = &path.judgement;
-        let state = match query.state {
-            None => true,
-            Some(StateFilter::Accepted) => judgement.accepted().is_some(),
-            Some(StateFilter::Rejected) => judgement.accepted().is_none(),
-            Some(StateFilter::Stale) => peer.is_stale(family, path.old),
-        };
-        state
-            && !peer.leaving
-            && !peer.is_lost(family, path.old)
-            && query.class.is_none_or(|class| judgement.class() == class)
-            && query.reason.is_none_or(|reason| judgement.reasons().contains(reason))
-            && is_of(query, peer)
-            && self.has_community(path.attributes, || core.rib.attributes(path.attributes))
-    }
-
-    fn has_community<'s>(&mut self, id: AttributesId, set: impl FnOnce() -> Set<'s>) -> bool {
-        let Some(asked) = &self.query.community else { return true };
-        match self.community {
-            Some((last, has)) if last == id => has,
-            _ => {
-                let has = set().communities().any(|community| community.to_string() == *asked);
-                self.community.insert((id, has)).1
-            }
-        }
-    }
 }

@@ -19,7 +19,7 @@ pub struct Snapshot {
     /// Known peers, by leaf and address.
     pub peers: Vec<PeerSnapshot>,
     /// Findings: pending, open, and resolved within 24 h.
-    pub findings: Vec<view::Finding>,
+    pub findings: Arc<[view::Finding]>,
     /// How many findings the bounds hid.
     pub findings_omitted: u64,
     /// The table.

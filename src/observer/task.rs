@@ -80,6 +80,9 @@ pub struct Observer {
 
 #[derive(Debug)]
 enum Request {
+    Ping(oneshot::Sender<()>),
+    Summary(oneshot::Sender<view::Summary>),
+    Findings(oneshot::Sender<Arc<[view::Finding]>>),
     Snapshot(oneshot::Sender<Arc<Snapshot>>),
     Routes(Box<RouteQuery>, oneshot::Sender<view::Page<view::Route>>),
     Why(IpNet, oneshot::Sender<Vec<view::Why>>),
@@ -124,6 +127,7 @@ pub fn spawn_with(
         heartbeat,
         searches: VecDeque::new(),
         snapshot: None,
+        fresh: FRESH,
         processing: Processing::default(),
     };
     tokio::spawn(task.run());
@@ -136,10 +140,13 @@ const BATCHES: usize = 16;
 const TURN: Duration = Duration::from_millis(5);
 /// How many requests are answered before anything else has its turn.
 const REQUESTS: usize = 8;
-/// How many routes a query looks at in one turn.
-const STEPS: usize = 4_000;
+/// How many steps a query goes in one turn: a step is a route looked at in order.
+const STEPS: usize = 1_000;
 /// For how long a snapshot is good enough.
 const FRESH: Duration = Duration::from_millis(50);
+/// For how many times as long as it took to be made it is good enough, if that is longer: however many ask,
+/// it takes no more than a small part of the time.
+const WORTH: u32 = 20;
 
 struct Task<F> {
     core: Recorded,
@@ -152,6 +159,8 @@ struct Task<F> {
     /// Queries that are being answered, in turns.
     searches: VecDeque<(Search, oneshot::Sender<view::Page<view::Route>>)>,
     snapshot: Option<Arc<Snapshot>>,
+    /// For how long it is good enough.
+    fresh: Duration,
     processing: Processing,
 }
 
@@ -222,10 +231,19 @@ impl<F: Fn(Command)> Task<F> {
     fn answer(&mut self, request: Request) {
         let now = self.clock.now();
         match request {
+            Request::Ping(answer) => {
+                let _ = answer.send(());
+            }
+            Request::Summary(answer) => {
+                let _ = answer.send(self.core.summary());
+            }
+            Request::Findings(answer) => {
+                let _ = answer.send(self.core.findings.shown());
+            }
             Request::Snapshot(answer) => {
                 let _ = answer.send(self.snapshot(now));
             }
-            Request::Routes(query, answer) => self.searches.push_back((Search::new(*query), answer)),
+            Request::Routes(query, answer) => self.go_on(Search::new(*query), answer),
             Request::Why(prefix, answer) => {
                 let _ = answer.send(self.core.why(prefix));
             }
@@ -243,7 +261,8 @@ impl<F: Fn(Command)> Task<F> {
     }
 
     fn snapshot(&mut self, now: Timestamp) -> Arc<Snapshot> {
-        if let Some(snapshot) = self.snapshot.as_ref().filter(|snapshot| now.since(snapshot.at) < FRESH) {
+        if let Some(snapshot) = self.snapshot.as_ref().filter(|snapshot| now.since(snapshot.at) < self.fresh)
+        {
             return Arc::clone(snapshot);
         }
         let snapshot = Arc::new(Snapshot {
@@ -252,13 +271,19 @@ impl<F: Fn(Command)> Task<F> {
             trace_lost: self.core.lost(),
             ..self.core.snapshot(now)
         });
+        self.fresh = FRESH.max(self.clock.now().since(now) * WORTH);
         self.snapshot = Some(Arc::clone(&snapshot));
         snapshot
     }
 
     /// A turn of the query that waited longest.
     fn search(&mut self) {
-        let Some((mut search, answer)) = self.searches.pop_front() else { return };
+        if let Some((search, answer)) = self.searches.pop_front() {
+            self.go_on(search, answer);
+        }
+    }
+
+    fn go_on(&mut self, mut search: Search, answer: oneshot::Sender<view::Page<view::Route>>) {
         if answer.is_closed() {
             return;
         }
@@ -279,7 +304,22 @@ impl<F: Fn(Command)> Task<F> {
 }
 
 impl Observer {
-    /// Peers, counters and findings, at most 50 ms old.
+    /// Answers when the observer comes round to it.
+    pub async fn ping(&self) -> Option<()> {
+        self.ask(Request::Ping).await
+    }
+
+    /// The counters of all.
+    pub async fn summary(&self) -> Option<view::Summary> {
+        self.ask(Request::Summary).await
+    }
+
+    /// Findings: pending, open, and resolved within 24 h.
+    pub async fn findings(&self) -> Option<Arc<[view::Finding]>> {
+        self.ask(Request::Findings).await
+    }
+
+    /// Peers, counters and findings, at most 50 ms old, or twenty times as long as it takes to collect them.
     pub async fn snapshot(&self) -> Option<Arc<Snapshot>> {
         self.ask(Request::Snapshot).await
     }

@@ -6,6 +6,7 @@ mod learn;
 mod limits;
 mod model;
 mod offline;
+mod pages;
 mod query;
 mod reload;
 mod restart;

@@ -58,6 +58,12 @@ impl<A: Address> Record<A> {
         self.packed = self.packed & !JUDGEMENT | judgement & JUDGEMENT;
     }
 
+    /// What is said of the prefix, and how old that is: alike where these are.
+    #[inline]
+    pub(super) const fn said(&self) -> (u32, u32) {
+        (self.attributes, self.packed & !(0xff << JUDGEMENT_BITS))
+    }
+
     pub(super) fn since(&self) -> Timestamp {
         Timestamp::from_micros(u64::from(self.since).saturating_mul(1_000_000))
     }
@@ -131,6 +137,11 @@ impl<A: Address> Peer<A> {
 
     pub(super) fn record(&self, at: u32) -> Option<&Record<A>> {
         self.records.get(place(at))
+    }
+
+    /// The records from `start` up to `end`.
+    pub(super) fn records(&self, start: u32, end: u32) -> &[Record<A>] {
+        self.records.get(place(start)..place(end)).unwrap_or_default()
     }
 
     pub(super) fn record_mut(&mut self, at: u32) -> Option<&mut Record<A>> {

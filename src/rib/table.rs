@@ -24,6 +24,9 @@ pub(super) struct Table<A> {
     paths: u64,
 }
 
+/// The first and the last prefix that are looked for, if there are any.
+pub(super) type Bounds<A> = (Option<(A, u8)>, Option<(A, u8)>);
+
 /// What a path says, beside its key.
 #[derive(Clone, Copy)]
 pub(super) struct Said {
@@ -253,6 +256,40 @@ impl<A: Address> Table<A> {
             let prefix = self.peer(peer)?.record(at)?.prefix();
             Some((Position(at), prefix, self.path(judgements, Ref { peer, at })?))
         })
+    }
+
+    pub(super) fn sift(
+        &self,
+        judgements: &Judgements,
+        (peer, after): (u32, Option<Position>),
+        budget: usize,
+        (first, bound): Bounds<A>,
+        mut wanted: impl FnMut(AttributesId, Judgement, bool) -> bool,
+        mut found: impl FnMut(IpNet, u32),
+    ) -> Option<Position> {
+        let peer = self.peer(peer)?;
+        let end = after.map_or(peer.len(), |after| after.0.min(peer.len()));
+        let start = end.saturating_sub(u32::try_from(budget).unwrap_or(u32::MAX));
+        // What one UPDATE brought stands side by side, and is asked about once.
+        let mut last = None;
+        for (at, record) in (start..end).zip(peer.records(start, end)).rev() {
+            let said = record.said();
+            let is_wanted = match last {
+                Some((same, is_wanted)) if same == said => is_wanted,
+                _ => {
+                    let Some(judgement) = judgements.get(record.judgement()) else { continue };
+                    let is_wanted = wanted(record.attributes(), judgement, peer.is_old(record));
+                    last.insert((said, is_wanted)).1
+                }
+            };
+            let place = record.place();
+            let is_within =
+                first.is_none_or(|first| first <= place) && bound.is_none_or(|last| place <= last);
+            if is_wanted && is_within {
+                found(record.prefix(), peer.path_id(at));
+            }
+        }
+        (start > 0).then_some(Position(start))
     }
 
     pub(super) fn exact<'a>(

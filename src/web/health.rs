@@ -32,8 +32,8 @@ pub(super) async fn index(params: Params) -> Result<Html<&'static str>, Problem>
 
 /// Whether the observer turns: the one task that everything else waits for.
 pub(super) async fn healthz(state: State) -> Result<&'static str, Problem> {
-    match timeout(HEALTHY, state.app.observer.snapshot()).await {
-        Ok(Some(_)) => Ok("ok\n"),
+    match timeout(HEALTHY, state.app.observer.ping()).await {
+        Ok(Some(())) => Ok("ok\n"),
         Ok(None) => Err(Problem::unavailable("the observer has ended")),
         Err(_) => Err(Problem::unavailable("the observer has not answered for a second")),
     }

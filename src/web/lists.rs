@@ -17,7 +17,7 @@ use crate::speaker::stats::SessionState;
 
 pub(super) async fn summary(state: State, params: Params) -> Result<Json<Summary>, Problem> {
     params.finish()?;
-    Ok(Json(state.snapshot().await?.summary.clone()))
+    state.ask(state.app.observer.summary()).await.map(Json)
 }
 
 /// `(leaf, address)`.
@@ -193,7 +193,7 @@ pub(super) async fn findings(state: State, mut params: Params) -> Result<Json<Pa
     let limit = params.limit()?;
     let after = page::read::<FindingKey>(params.text("cursor")?)?;
     params.finish()?;
-    let snapshot = state.snapshot().await?;
+    let all = state.ask(state.app.observer.findings()).await?;
     let wanted = |finding: &&Finding| {
         wanted_state.matches(&finding.state)
             && wanted_severity.is_none_or(|severity| severity == finding.severity)
@@ -204,7 +204,7 @@ pub(super) async fn findings(state: State, mut params: Params) -> Result<Json<Pa
             && (peer.is_none() || peer == finding.peer)
             && (prefix.is_none() || prefix == finding.prefix)
     };
-    let findings = snapshot.findings.iter().filter(wanted);
+    let findings = all.iter().filter(wanted);
     let key =
         |finding: &&Finding| (severity(&finding.severity), finding.since.as_micros(), finding.id.clone());
     let Page { items, next_cursor, total } = page::page(findings, key, after.as_ref(), limit);

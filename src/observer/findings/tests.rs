@@ -56,7 +56,10 @@ impl World {
     }
 
     fn current(&self) -> Vec<view::Finding> {
-        self.findings.current().collect()
+        let current: Vec<_> = self.findings.current().collect();
+        let all = current.iter().chain(self.findings.resolved());
+        assert!(self.findings.shown().iter().eq(all), "what is shown is of now");
+        current
     }
 
     fn only(&self) -> view::Finding {

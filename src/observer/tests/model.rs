@@ -23,7 +23,7 @@ const V4: [&str; 6] =
 const V6: [&str; 4] = ["fd00:244::/122", "fd00:244::40/122", "fd00:999::/64", "::/0"];
 
 #[derive(Clone, Debug)]
-enum Happening {
+pub(super) enum Happening {
     /// Another session; the terms are one of a few.
     Up(usize, u8),
     /// Of which prefix, by which path, and whether somebody else originated it.
@@ -42,7 +42,7 @@ enum Happening {
     Wait,
 }
 
-fn happening() -> impl Strategy<Value = Happening> {
+pub(super) fn happening() -> impl Strategy<Value = Happening> {
     use Happening::*;
     let slot = || 0..SLOTS.len();
     prop_oneof![
@@ -175,14 +175,14 @@ fn prefix_of(slot: usize, place: usize) -> IpNet {
     net(if Model::family(slot) == Family::Ipv6 { V6[place % V6.len()] } else { V4[place] })
 }
 
-struct Play {
-    world: World,
+pub(super) struct Play {
+    pub(super) world: World,
     open: bool,
     models: [Model; SLOTS.len()],
 }
 
 impl Play {
-    fn new(limits: &Limits) -> Self {
+    pub(super) fn new(limits: &Limits) -> Self {
         Self::recorded(limits, None)
     }
 
@@ -197,7 +197,7 @@ impl Play {
         }
     }
 
-    fn happens(&mut self, happening: &Happening) {
+    pub(super) fn happens(&mut self, happening: &Happening) {
         let Self { world, models, open } = self;
         match *happening {
             Happening::Up(slot, which) => {
@@ -363,6 +363,9 @@ fn describe(finding: &view::Finding) -> Option<String> {
 
 /// Counts everything from scratch.
 pub(super) fn recount(core: &Core) {
+    let current: Vec<_> = core.findings.current().collect();
+    let all = current.iter().chain(core.findings.resolved());
+    assert!(core.findings.shown().iter().eq(all), "findings that are shown are those of now");
     for (at, peer) in core.peers.iter() {
         let mut tally = Tally::default();
         let mut have = vec![0; peer.owed.len()];

@@ -24,7 +24,7 @@ pub(super) fn same(segments: &[Vec<u8>], world: &World) {
         assert_eq!(played.notes, [""; 0]);
         let (told, live) = (played.offline.snapshot(world.now), world.snapshot());
         assert_eq!(told.summary, live.summary, "from {first} of {}", segments.len());
-        let (mut told, mut live) = (told.findings, live.findings);
+        let (mut told, mut live) = (told.findings.to_vec(), live.findings.to_vec());
         if first > 0 {
             // Of what goes at one moment, what goes first is not told.
             for findings in [&mut told, &mut live] {

@@ -1,0 +1,154 @@
+//! Which routes a query wants.
+
+use std::fmt::{self, Write};
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use foldhash::fast::RandomState;
+use hashbrown::HashMap;
+use ipnet::IpNet;
+
+use crate::bgp::Family;
+use crate::observer::core::Core;
+use crate::observer::peers::Peer;
+use crate::observer::query::{Match, RouteQuery, StateFilter};
+use crate::policy::Judgement;
+use crate::rib::{AttributesId, Path};
+
+/// Whether more is asked than where a prefix is.
+pub(super) const fn is_narrow(query: &RouteQuery) -> bool {
+    query.class.is_some()
+        || query.state.is_some()
+        || query.reason.is_some()
+        || query.community.is_some()
+        || query.leaf.is_some()
+        || query.cluster.is_some()
+        || query.peer.is_some()
+        || query.node.is_some()
+}
+
+/// Whether routes of this peer are asked for.
+pub(super) fn is_of(query: &RouteQuery, peer: &Peer) -> bool {
+    fn fits(asked: Option<&String>, is: &Arc<str>) -> bool {
+        asked.is_none_or(|asked| **asked == **is)
+    }
+    let address = |asked: IpAddr| asked == peer.id.address;
+    fits(query.leaf.as_ref(), &peer.id.leaf)
+        && fits(query.cluster.as_ref(), &peer.place.scope.cluster)
+        && query.peer.is_none_or(address)
+        && query.node.as_ref().is_none_or(|asked| peer.name.as_deref() == Some(asked))
+}
+
+/// Whether the prefix of a route is asked for.
+pub(super) fn is_within(query: &RouteQuery, prefix: &IpNet) -> bool {
+    query.prefix.is_none_or(|asked| {
+        let asked = asked.trunc();
+        match query.matching {
+            Match::Exact => *prefix == asked,
+            Match::Longer => asked.contains(prefix),
+            Match::Covering => prefix.contains(&asked),
+        }
+    })
+}
+
+/// Of which peers how many routes can be wanted at most, as their counters have it.
+pub(super) fn most_of(query: &RouteQuery, core: &Core, at: crate::rib::PeerIndex, family: Family) -> u64 {
+    let Some(peer) = core.peers.get(at).filter(|peer| !peer.leaving && is_of(query, peer)) else { return 0 };
+    let rejected: u64 = peer.tally.rejected.of(family).iter().sum();
+    let accepted = peer.tally.accepted.of(family);
+    let accepted: u64 = match query.class {
+        Some(class) => accepted.get(class as usize).copied().unwrap_or_default(),
+        None => accepted.iter().sum(),
+    };
+    match query.state {
+        _ if query.reason.is_some() => rejected,
+        Some(StateFilter::Accepted) => accepted,
+        Some(StateFilter::Rejected) => rejected,
+        Some(StateFilter::Stale) if !peer.family(family).is_stale() => 0,
+        Some(StateFilter::Stale) => core.rib.old_count(at, family),
+        None => accepted + rejected,
+    }
+}
+
+/// Sets of attributes of which it is known whether they have the community that is asked for. While they
+/// are in use they do not change; of one that is not, whatever is known does no harm.
+#[derive(Default)]
+pub(super) struct Known {
+    have: HashMap<AttributesId, bool, RandomState>,
+    /// How many sets were looked into.
+    pub(super) sets: usize,
+}
+
+/// No more than this many sets are remembered.
+const REMEMBERED: usize = 100_000;
+
+/// A query, and what is known of attributes.
+pub(super) struct Filter<'a> {
+    query: &'a RouteQuery,
+    pub(super) known: Known,
+}
+
+impl<'a> Filter<'a> {
+    pub(super) fn new(query: &'a RouteQuery) -> Self {
+        Self::knowing(query, Known::default())
+    }
+
+    pub(super) const fn knowing(query: &'a RouteQuery, known: Known) -> Self {
+        Self { query, known }
+    }
+
+    /// Whether this route is asked for, but for its prefix.
+    pub(super) fn wants(&mut self, core: &Core, peer: &Peer, prefix: &IpNet, path: &Path) -> bool {
+        !peer.leaving
+            && self.counts(peer, Family::of(prefix), path.old)
+            && is_of(self.query, peer)
+            && self.says(core, path.attributes, path.judgement)
+    }
+
+    /// Whether a path of this generation is there at all, and of the right one.
+    pub(super) fn counts(&self, peer: &Peer, family: Family, old: bool) -> bool {
+        let stale = self.query.state == Some(StateFilter::Stale);
+        !peer.is_lost(family, old) && (!stale || peer.is_stale(family, old))
+    }
+
+    /// Whether what is said of a route, and how it was judged, is asked for.
+    pub(super) fn says(&mut self, core: &Core, attributes: AttributesId, judgement: Judgement) -> bool {
+        let query = self.query;
+        let state = match query.state {
+            None | Some(StateFilter::Stale) => true,
+            Some(StateFilter::Accepted) => judgement.accepted().is_some(),
+            Some(StateFilter::Rejected) => judgement.accepted().is_none(),
+        };
+        state
+            && query.class.is_none_or(|class| judgement.class() == class)
+            && query.reason.is_none_or(|reason| judgement.reasons().contains(reason))
+            && self.has_community(core, attributes)
+    }
+
+    fn has_community(&mut self, core: &Core, id: AttributesId) -> bool {
+        let Some(asked) = &self.query.community else { return true };
+        if let Some(has) = self.known.have.get(&id) {
+            return *has;
+        }
+        if self.known.have.len() >= REMEMBERED {
+            self.known.have.clear();
+        }
+        self.known.sets += 1;
+        let has = core.rib.attributes(id).communities().any(|community| is_written(&community, asked));
+        self.known.have.insert(id, has);
+        has
+    }
+}
+
+/// Whether this is how something is written, without writing it.
+fn is_written(what: &impl fmt::Display, text: &str) -> bool {
+    struct Rest<'a>(&'a str);
+    impl Write for Rest<'_> {
+        fn write_str(&mut self, part: &str) -> fmt::Result {
+            self.0 = self.0.strip_prefix(part).ok_or(fmt::Error)?;
+            Ok(())
+        }
+    }
+    let mut rest = Rest(text);
+    write!(rest, "{what}").is_ok() && rest.0.is_empty()
+}
