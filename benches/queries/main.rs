@@ -2,8 +2,8 @@
 //! scrape with thousands of peers, the replay of a table.
 //!
 //! `cargo bench --bench queries`, or with `-- routes`, `-- scrape`, `-- replay` for a part. Everything is
-//! asked of the binary in a process of its own, so that its CPU time and memory are nobody else's. Results
-//! go to `target/bench-results/queries.json`.
+//! asked of the binary in a process of its own, so that its CPU time and memory are nobody else's; which
+//! one, `THIRDLEAF_PROGRAM` may say. Results go to `target/bench-results/queries.json`.
 
 #![expect(clippy::disallowed_methods, clippy::disallowed_types, reason = "runs the program and its peers")]
 

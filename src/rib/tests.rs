@@ -228,6 +228,7 @@ impl Model {
         assert_eq!(held, expected);
         let sets: BTreeSet<_> = self.routes.values().map(|route| route.attributes).collect();
         assert_eq!(rib.attribute_sets(), sets.len());
+        self.sift(rib);
         for family in Family::ALL {
             let mine = || self.routes.keys().filter(|key| Family::of(&key.prefix) == family);
             let prefixes: BTreeSet<_> = mine().map(|key| key.prefix).collect();
@@ -256,6 +257,37 @@ impl Model {
                     rib.paths_of(peer, family, None).map(|(_, prefix, path)| key(&(prefix, path))).collect();
                 assert_eq!(walk, self.of(peer, family).map(|(key, _)| *key).collect());
             }
+        }
+    }
+
+    /// What is sifted out of runs, in however small parts, is what a look at each path finds.
+    fn sift(&self, rib: &Rib) {
+        let keys: Vec<_> = self.routes.keys().copied().collect();
+        let (first, last) = (keys.get(keys.len() / 4), keys.get(keys.len() / 2));
+        for bounds in [(None, None), (first, None), (None, last), (first, last)] {
+            let bounds = (bounds.0.map(|key| key.prefix), bounds.1.map(|key| key.prefix));
+            let wanted = |old, judged| old || judged == judgement(0);
+            let mut found = BTreeSet::new();
+            for (peer, family) in (0..5).flat_map(|peer| Family::ALL.map(|family| (PeerIndex(peer), family)))
+            {
+                let mut position = None;
+                loop {
+                    let wants = |_, judged, old| wanted(old, judged);
+                    position = rib.sift((peer, family), position, 3, bounds, wants, |prefix, path_id| {
+                        found.insert(Key { prefix, peer, path_id });
+                    });
+                    if position.is_none() {
+                        break;
+                    }
+                }
+            }
+            let within = |key: &Key| {
+                bounds.0.is_none_or(|first| first <= key.prefix)
+                    && bounds.1.is_none_or(|last| key.prefix <= last)
+            };
+            let all = self.routes.iter().filter(|(_, route)| wanted(route.old, route.judgement));
+            let expected: BTreeSet<_> = all.map(|(key, _)| *key).filter(within).collect();
+            assert_eq!(found, expected);
         }
     }
 

@@ -111,9 +111,6 @@ impl Sift {
     }
 }
 
-/// How many keys are kept before they are sorted out.
-const LEAST: usize = 32;
-
 /// The first keys of all that are offered.
 struct First {
     room: usize,
@@ -141,7 +138,7 @@ impl First {
         }
         self.keys.push(key);
         self.kept += 1;
-        if self.keys.len() >= self.room.saturating_mul(2).max(LEAST) {
+        if self.keys.len() >= self.room.saturating_mul(2) {
             self.shrink();
         }
     }
