@@ -72,7 +72,7 @@ pub struct Reload {
 }
 
 impl Report {
-    /// The media type of [`text`](Self::text).
+    /// The media type of [`pieces`](Self::pieces).
     pub const MEDIA_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
     /// The text exposition, the process' own families included, in pieces that end with a line.
