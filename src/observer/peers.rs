@@ -302,9 +302,9 @@ impl Tally {
             }
             Some(reason) => (self.rejected.of_mut(family).get_mut(reason as usize), &mut self.rejected_paths),
         };
-        for count in by.into_iter().chain([sum]) {
-            *count = if more { *count + 1 } else { count.saturating_sub(1) };
-        }
+        let step = |count: &mut u64| *count = if more { *count + 1 } else { count.saturating_sub(1) };
+        by.map(step);
+        step(sum);
     }
 
     /// Accepted, stale ones included.

@@ -47,13 +47,14 @@ impl Entries {
     /// else that overlaps it. `own` tells whether the prefix holds the peer's own address.
     pub(super) fn fit(&self, prefix: &IpNet, own: impl Fn() -> bool) -> (Fit, Class) {
         let (bits, length) = bits(prefix);
+        let wanted = bit(length).unwrap_or_default();
         let (mut nearest, mut not_own) = (None, None);
         let (mut shortest, mut covers) = (u8::MAX, false);
         for entry in &self.0 {
             if !alike(bits, entry.bits, length.min(entry.length)) {
                 continue;
             }
-            if entry.permits(length) {
+            if entry.lengths & wanted != 0 {
                 if !entry.own_only || own() {
                     return (Fit::Permitted, entry.class(length));
                 }

@@ -7,11 +7,13 @@ use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 /// The reserved range that holds all of `prefix`, and what it is for.
 pub(super) fn range(prefix: &IpNet) -> Option<(IpNet, &'static str)> {
     match prefix {
+        // All ranges start with one of these: every route asks, and next to none goes on.
+        IpNet::V4(prefix) if !matches!(prefix.addr().octets(), [0 | 127 | 169 | 224.., ..]) => None,
         IpNet::V4(prefix) => {
             let (range, name) = RANGES_V4.iter().find(|(range, _)| range.contains(prefix))?;
             Some(((*range).into(), name))
         }
-        // All ranges start with one of these: every route asks, and next to none goes on.
+        // As above.
         IpNet::V6(prefix) if !matches!(prefix.addr().octets(), [0 | 0xfe | 0xff, ..]) => None,
         IpNet::V6(prefix) => {
             let (range, name) = RANGES_V6.iter().find(|(range, _)| range.contains(prefix))?;

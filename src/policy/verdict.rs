@@ -126,8 +126,10 @@ impl Reasons {
     }
 
     /// The reason that takes precedence: the one a route is counted under.
+    #[inline]
     pub fn first(self) -> Option<Reason> {
-        self.iter().next()
+        // The order of precedence is that of the bits.
+        Reason::ALL.get(usize::try_from(self.0.trailing_zeros()).ok()?).copied()
     }
 
     /// The members in order of precedence.
