@@ -16,7 +16,8 @@ pub(super) struct Lists {
 impl Lists {
     /// The number of a new list of two.
     pub(super) fn pair(&mut self, first: Ref, second: Ref) -> u32 {
-        let pair = vec![first, second];
+        let mut pair = Vec::with_capacity(PAIR);
+        pair.extend([first, second]);
         self.room = self.room.saturating_add(pair.capacity());
         if let Some(number) = self.vacant.pop() {
             if let Some(list) = self.list_mut(number) {
@@ -91,7 +92,15 @@ impl Lists {
     }
 }
 
-/// By how much a full list grows: twice the room would cost more memory than the fewer copies are worth.
+/// Room of a new list: one more member fits into what the usual allocator gives for two.
+const PAIR: usize = 3;
+
+/// By how much a full list grows: twice the room would cost more memory than the fewer copies are worth. An
+/// odd number of members and the header of an allocation fill it.
 const fn growth(length: usize) -> usize {
-    if length < 8 { 2 } else { length / 4 }
+    match length {
+        0..5 => 2,
+        5..16 => 4,
+        _ => (length / 4) & !1,
+    }
 }
