@@ -6,6 +6,7 @@ use foldhash::quality::RandomState;
 use hashbrown::HashTable;
 
 use super::ALLOCATION;
+use super::index::{SHARDS, shard};
 
 /// The number of an interned set of attributes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -15,16 +16,31 @@ pub struct AttributesId(pub(super) u32);
 const USUAL: usize = 256;
 
 /// The interned sets, counted by those who hold them.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Store {
     sets: Vec<Stored>,
     /// Numbers free to be given out again.
     vacant: Vec<u32>,
-    numbers: HashTable<u32>,
+    /// Growth hashes all sets of a table again, each from elsewhere in memory: of many tables one at a time.
+    numbers: Vec<HashTable<u32>>,
     /// Peers choose the keys, so the hash is seeded at random.
     seed: RandomState,
-    /// Octets of all sets together.
+    /// Sets that are held, and the octets of all together.
+    held: usize,
     octets: usize,
+}
+
+impl Default for Store {
+    fn default() -> Self {
+        Self {
+            sets: Vec::new(),
+            vacant: Vec::new(),
+            numbers: (0..SHARDS).map(|_| HashTable::new()).collect(),
+            seed: RandomState::default(),
+            held: 0,
+            octets: 0,
+        }
+    }
 }
 
 /// Each set is an allocation of its own: peers choose the sizes too, and only an allocator that splits and
@@ -41,16 +57,19 @@ impl Store {
         let hash = self.seed.hash_one(octets);
         let sets = &self.sets;
         let same = |number: &u32| lookup(sets, *number).is_some_and(|set| *set.octets == *octets);
-        if let Some(&number) = self.numbers.find(hash, same) {
+        let known = self.numbers.get(shard(hash)).and_then(|numbers| numbers.find(hash, same));
+        if let Some(&number) = known {
             self.hold(AttributesId(number));
             return AttributesId(number);
         }
         let number = self.place(Stored { octets: octets.into(), holds: 1 });
+        self.held = self.held.saturating_add(1);
         self.octets = self.octets.saturating_add(octets.len());
         let (sets, seed) = (&self.sets, &self.seed);
-        self.numbers.insert_unique(hash, number, |number| {
-            lookup(sets, *number).map_or(0, |set| seed.hash_one(&*set.octets))
-        });
+        let hash_of = |number: &u32| lookup(sets, *number).map_or(0, |set| seed.hash_one(&*set.octets));
+        if let Some(numbers) = self.numbers.get_mut(shard(hash)) {
+            numbers.insert_unique(hash, number, hash_of);
+        }
         AttributesId(number)
     }
 
@@ -85,8 +104,8 @@ impl Store {
     }
 
     /// How many sets are held.
-    pub(super) fn len(&self) -> usize {
-        self.numbers.len()
+    pub(super) const fn len(&self) -> usize {
+        self.held
     }
 
     /// Octets of all sets together.
@@ -99,7 +118,8 @@ impl Store {
         let sets = self.sets.capacity().saturating_mul(size_of::<Stored>());
         let vacant = self.vacant.capacity().saturating_mul(size_of::<u32>());
         let octets = self.octets.saturating_add(self.len().saturating_mul(ALLOCATION));
-        [self.numbers.allocation_size(), sets, vacant, octets].into_iter().fold(0, usize::saturating_add)
+        let numbers = self.numbers.iter().map(HashTable::allocation_size);
+        numbers.chain([sets, vacant, octets]).fold(0, usize::saturating_add)
     }
 
     fn place(&mut self, set: Stored) -> u32 {
@@ -116,9 +136,12 @@ impl Store {
     fn forget(&mut self, number: u32) {
         let Some(set) = lookup_mut(&mut self.sets, number).map(std::mem::take) else { return };
         let hash = self.seed.hash_one(&*set.octets);
-        if let Ok(entry) = self.numbers.find_entry(hash, |other| *other == number) {
+        if let Some(numbers) = self.numbers.get_mut(shard(hash))
+            && let Ok(entry) = numbers.find_entry(hash, |other| *other == number)
+        {
             entry.remove();
         }
+        self.held = self.held.saturating_sub(1);
         self.octets = self.octets.saturating_sub(set.octets.len());
         self.vacant.push(number);
     }

@@ -17,8 +17,8 @@ use super::ALLOCATION;
 use super::address::Address;
 use super::lists::Lists;
 
-/// Blocks are spread over this many hash tables, so that the growth of one is a short pause.
-const SHARDS: usize = 64;
+/// What is hashed is spread over this many tables, so that the growth of one is a short pause.
+pub(super) const SHARDS: usize = 64;
 
 /// The prefixes of one family.
 #[derive(Debug)]
@@ -253,7 +253,7 @@ impl<A: Address> Index<A> {
 }
 
 /// Which table a hash belongs to, by bits that the table itself does not look at first.
-fn shard(hash: u64) -> usize {
+pub(super) fn shard(hash: u64) -> usize {
     usize::from(hash.to_le_bytes()[5]) % SHARDS
 }
 
