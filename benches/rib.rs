@@ -107,6 +107,8 @@ impl Workload {
         let judgement = Judgement::rejected(Class::PodBlock, Reason::NotAllowed);
         for update in &self.updates {
             let attributes = update.attributes.with_set(|set| rib.intern(set));
+            let keys = update.prefixes.iter().map(|prefix| (0, *prefix));
+            rib.prefetch(update.peer, Family::Ipv4, keys);
             for prefix in &update.prefixes {
                 rib.announce(update.peer, *prefix, 0, attributes, judgement, Timestamp::default());
             }

@@ -21,6 +21,7 @@ mod index;
 mod judgements;
 mod lists;
 mod peer;
+mod prefetch;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -242,6 +243,28 @@ impl Rib {
         match prefix {
             IpNet::V4(prefix) => self.ipv4.get(&self.judgements, v4(prefix), (peer.0, path_id)),
             IpNet::V6(prefix) => self.ipv6.get(&self.judgements, v6(prefix), (peer.0, path_id)),
+        }
+    }
+
+    /// Has fetched from memory what is to be changed next: paths of a peer, by path identifier and prefix.
+    /// For many at once this takes far less time than it saves.
+    pub fn prefetch(&self, peer: PeerIndex, family: Family, keys: impl IntoIterator<Item = (u32, IpNet)>) {
+        let keys = keys.into_iter();
+        match family {
+            Family::Ipv4 => self.ipv4.prefetch(
+                peer.0,
+                keys.filter_map(|(path_id, prefix)| match prefix {
+                    IpNet::V4(prefix) => Some((v4(prefix), path_id)),
+                    IpNet::V6(_) => None,
+                }),
+            ),
+            Family::Ipv6 => self.ipv6.prefetch(
+                peer.0,
+                keys.filter_map(|(path_id, prefix)| match prefix {
+                    IpNet::V6(prefix) => Some((v6(prefix), path_id)),
+                    IpNet::V4(_) => None,
+                }),
+            ),
         }
     }
 

@@ -55,6 +55,7 @@ impl Core {
         }
         let path = terms.path(set);
         let attributes = self.rib.intern(set);
+        self.rib.prefetch(at, nlri.family(), nlri);
         for (path_id, prefix) in nlri {
             let key = Key { prefix, peer: at, path_id };
             self.learn(key, attributes, terms.judge(prefix, path), now);
@@ -159,6 +160,7 @@ impl Core {
     }
 
     fn withdrawn(&mut self, at: PeerIndex, nlri: Nlri<'_>, now: Timestamp) {
+        self.rib.prefetch(at, nlri.family(), nlri);
         for (path_id, prefix) in nlri {
             if self.take_out(Key { prefix, peer: at, path_id }, now)
                 && let Some(peer) = self.peers.get_mut(at)

@@ -146,10 +146,13 @@ impl<A: Address> Index<A> {
 
     /// The entry of a prefix.
     pub(super) fn get(&self, address: A, length: u8) -> Option<&Entry> {
-        let (block, low) = address.split();
-        let entries = self.block(block);
-        let at = search(entries, place(low, length)).ok()?;
-        entries.get(at)
+        find(self.near(address), (address, length))
+    }
+
+    /// The entries of all prefixes in the block of an address, in order.
+    #[inline]
+    pub(super) fn near(&self, address: A) -> &[Entry] {
+        self.block(address.split().0)
     }
 
     /// The entry of a prefix, to change where its paths are.
@@ -244,12 +247,20 @@ impl<A: Address> Index<A> {
         })
     }
 
+    #[inline]
     fn block(&self, address: A) -> &[Entry] {
         let hash = self.seed.hash_one(address);
         let shard = self.shards.get(shard(hash));
         let block = shard.and_then(|shard| shard.find(hash, |block| block.address == address));
         block.map(|block| block.entries.as_slice()).unwrap_or_default()
     }
+}
+
+/// The entry of a prefix among those [`near`](Index::near) it.
+#[inline]
+pub(super) fn find<A: Address>(near: &[Entry], (address, length): (A, u8)) -> Option<&Entry> {
+    let (_, low) = address.split();
+    near.get(search(near, place(low, length)).ok()?)
 }
 
 /// Which table a hash belongs to, by bits that the table itself does not look at first.

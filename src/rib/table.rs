@@ -18,9 +18,9 @@ use crate::time::Timestamp;
 /// The routes of one family.
 #[derive(Debug)]
 pub(super) struct Table<A> {
-    index: Index<A>,
-    lists: Lists,
-    peers: Vec<Peer<A>>,
+    pub(super) index: Index<A>,
+    pub(super) lists: Lists,
+    pub(super) peers: Vec<Peer<A>>,
     paths: u64,
 }
 
@@ -396,7 +396,7 @@ impl<A: Address> Table<A> {
 
 /// Where the path with this key (peer and path identifier) is among the sorted ones of a prefix, or belongs.
 #[inline]
-fn search<A: Address>(peers: &[Peer<A>], refs: &[Ref], key: (u32, u32)) -> Result<usize, usize> {
+pub(super) fn search<A: Address>(peers: &[Peer<A>], refs: &[Ref], key: (u32, u32)) -> Result<usize, usize> {
     let path_id = |at: &Ref| peers.get(place(at.peer)).map_or(0, |peer| peer.path_id(at.at));
     refs.binary_search_by(|at| at.peer.cmp(&key.0).then_with(|| path_id(at).cmp(&key.1)))
 }

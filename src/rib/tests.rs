@@ -168,6 +168,9 @@ impl Model {
     fn announce(&mut self, rib: &mut Rib, key: Key, attributes: u8, judged: usize, now: Timestamp) {
         let octets = octets(attributes);
         let id = rib.intern(Set::from_canonical(&octets));
+        // Whatever is there or not, nothing comes of it.
+        let keys = self.routes.keys().map(|other| (other.path_id, other.prefix));
+        rib.prefetch(key.peer, Family::of(&key.prefix), keys.chain([(key.path_id, key.prefix)]));
         let change = rib.announce(key.peer, key.prefix, key.path_id, id, judgement(judged), now);
         rib.release(id);
         let new = Route { attributes, judgement: judgement(judged), since: now, old: false };
