@@ -30,6 +30,7 @@ pub mod event;
 mod listener;
 mod logs;
 pub mod queue;
+mod read;
 mod refusal;
 mod registry;
 mod shared;

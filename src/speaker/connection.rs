@@ -7,7 +7,7 @@
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
-use std::io::{self, ErrorKind, Read};
+use std::io::{self, ErrorKind};
 use std::mem;
 use std::net::IpAddr;
 use std::pin::Pin;
@@ -26,7 +26,7 @@ use super::refusal::Refusal;
 use super::registry::{Entry, Pending, is_eviction};
 use super::shared::{Guard, Shared};
 use super::stats::ErrorAction;
-use super::{Closed, Established, Event, Loss, ResetReason, SessionId};
+use super::{Closed, Established, Event, Loss, ResetReason, SessionId, read};
 use crate::bgp::notification::Cease;
 use crate::bgp::session::{Ending, Heard, Session, State, Stop};
 use crate::time::Timestamp;
@@ -135,7 +135,7 @@ impl Connection {
                 Wake::Orders => self.obey().await,
                 Wake::Timer => self.tick(),
                 Wake::Socket { readable: true } => {
-                    taken = taken.saturating_add(self.read(TcpStream::try_read));
+                    taken = taken.saturating_add(self.read(read::what_is_there));
                     if taken >= READ {
                         taken = 0;
                         tokio::task::yield_now().await;
@@ -310,7 +310,7 @@ impl Connection {
 
     /// Asks the socket itself: the runtime may be behind.
     fn read_now(&mut self) -> usize {
-        self.read(|stream, buffer| (&*socket2::SockRef::from(stream)).read(buffer))
+        self.read(read::now)
     }
 
     /// Reads once, and says how many octets came.
