@@ -23,6 +23,7 @@ use crate::bgp::{self, Families};
 use crate::config::Config;
 use crate::time::Clock;
 
+mod beat;
 mod collision;
 mod connection;
 mod dialler;

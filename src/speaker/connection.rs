@@ -26,7 +26,7 @@ use super::refusal::Refusal;
 use super::registry::{Entry, Pending, is_eviction};
 use super::shared::{Guard, Shared};
 use super::stats::ErrorAction;
-use super::{Closed, Established, Event, Loss, ResetReason, SessionId, read};
+use super::{Closed, Established, Event, Loss, ResetReason, SessionId, beat, read};
 use crate::bgp::notification::Cease;
 use crate::bgp::session::{Ending, Heard, Session, State, Stop};
 use crate::time::Timestamp;
@@ -241,6 +241,7 @@ impl Connection {
     fn arm(&mut self, sleep: Pin<&mut Sleep>) {
         let next = self.session.next_timeout();
         if let Some(next) = next
+            && let next = beat::from(next)
             && self.armed.is_none_or(|armed| next < armed)
         {
             sleep.reset(Instant::from_std(self.shared.clock.instant(next)));
