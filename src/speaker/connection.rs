@@ -128,7 +128,7 @@ impl Connection {
                 continue;
             }
             if self.others.as_ref().is_some_and(|others| !others.is_empty()) {
-                self.await_others().await;
+                Box::pin(self.await_others()).await;
                 continue;
             }
             match self.wait(sleep.as_mut(), true).await {
@@ -145,7 +145,8 @@ impl Connection {
             }
         }
         let established = self.announced.is_some();
-        self.finish().await;
+        // What is rare has its memory while it lasts: idle sessions are many.
+        Box::pin(self.finish()).await;
         established
     }
 
@@ -193,7 +194,7 @@ impl Connection {
                 Ok(room) => self.turn = room.send(event).or(self.turn.take()),
                 Err(TrySendError::Closed(())) => self.pending.clear(),
                 Err(TrySendError::Full(())) => {
-                    self.suspend(&outlet, event, sleep).await;
+                    Box::pin(self.suspend(&outlet, event, sleep)).await;
                     return;
                 }
             }
@@ -267,7 +268,7 @@ impl Connection {
             self.look();
         }
         match stop {
-            Some(stop) if is_eviction(&stop) => self.make_room(stop).await,
+            Some(stop) if is_eviction(&stop) => Box::pin(self.make_room(stop)).await,
             Some(Stop::Replaced) => {
                 // The peer may have said its last words before it came again.
                 self.look();
