@@ -1,5 +1,6 @@
 //! `thirdleaf run`: the daemon.
 
+use std::num::NonZero;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -12,6 +13,10 @@ use crate::config::{self, Machine};
 use crate::daemon::Daemon;
 use crate::observer::{Settings, trace};
 use crate::speaker;
+
+/// Threads at most. There is one writer of routes; one more reads and parses faster than it writes, and one
+/// answers HTTP. Beyond that, threads only wake each other.
+const WORKERS: usize = 4;
 
 #[derive(Debug, Args)]
 pub(super) struct Run {
@@ -35,7 +40,9 @@ impl Run {
             Ok((before, now)) => info!(before, now, "open files"),
             Err(error) => warn!("the limit of open files stays as it is: {error}"),
         }
-        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+        let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
+        let mut runtime = tokio::runtime::Builder::new_multi_thread();
+        let runtime = runtime.worker_threads(cores.min(WORKERS)).enable_all().build()?;
         runtime.block_on(self.serve(Arc::new(config), trace))
     }
 
