@@ -4,6 +4,7 @@ use std::fs;
 use std::io;
 use std::path::PathBuf;
 use std::process::Command;
+use std::time::Duration;
 
 /// Users and groups that daemons insist on: `ip netns exec` shows these files in place of the machine's.
 const USERS: [(&str, &str); 2] = [
@@ -47,7 +48,13 @@ impl Namespace {
 
 impl Drop for Namespace {
     fn drop(&mut self) {
-        let _ = ip(&["netns", "del", &self.name]);
+        // It cannot go while the last process in it still dies.
+        for _ in 0..100 {
+            if ip(&["netns", "del", &self.name]).is_ok() {
+                break;
+            }
+            std::thread::sleep(Duration::from_millis(100));
+        }
         let _ = fs::remove_dir_all(self.files());
         // It stays if others use it.
         let _ = fs::remove_dir("/etc/netns");
