@@ -67,7 +67,7 @@ fn parsed(octets: &[u8]) -> u64 {
 fn visited(update: &Update<'_>, scratch: &mut Vec<u8>) -> u64 {
     let withdrawn = update.withdrawn().map(prefixes).fold(0, u64::wrapping_add);
     let announced = update.announced().map(|announced| {
-        let set = update.attributes(&announced, scratch);
+        let set = update.attributes(announced, scratch);
         let attributes = set.iter().map(|attribute| attribute_sum(attribute.code, attribute.value));
         attributes.fold(prefixes(announced.nlri), u64::wrapping_add)
     });

@@ -31,7 +31,7 @@ pub fn check(data: &[u8]) {
             a_batch_tells_the_same(&update);
             for announced in update.announced() {
                 let mut scratch = Vec::new();
-                let set = update.attributes(&announced, &mut scratch);
+                let set = update.attributes(announced, &mut scratch);
                 is_canonical(&set);
                 arrives_again(announced.nlri, &set, &terms);
             }
@@ -154,7 +154,7 @@ fn a_batch_tells_the_same(update: &Update<'_>) {
     assert_eq!(update.announced().count(), announced.len());
     for (one, (nlri, set)) in update.announced().zip(&announced) {
         let mut scratch = Vec::new();
-        assert_eq!((one.nlri, update.attributes(&one, &mut scratch)), (*nlri, *set));
+        assert_eq!((one.nlri, update.attributes(one, &mut scratch)), (*nlri, *set));
     }
     let single = announced.len() == 1;
     batch.push_update(update);
@@ -204,7 +204,7 @@ fn arrives_again(nlri: Nlri<'_>, set: &Set<'_>, terms: &Negotiated) {
         assert!(update.faults().is_empty(), "{}", update.faults());
         for announced in update.announced() {
             let mut scratch = Vec::new();
-            assert_eq!(update.attributes(&announced, &mut scratch), *set);
+            assert_eq!(update.attributes(announced, &mut scratch), *set);
             // Type 0, which is reserved, is in no order.
             let as_it_is = nlri.family() == Family::Ipv4 && set.get(0).is_none();
             assert!(scratch.is_empty() || !as_it_is, "rewritten");

@@ -64,7 +64,7 @@ fn ours(body: &[u8], terms: &Negotiated) -> Option<Said> {
     let mut said = Said { withdrawn: update.withdrawn().flatten().collect(), ..Said::default() };
     for announced in update.announced() {
         let mut scratch = Vec::new();
-        let set = update.attributes(&announced, &mut scratch);
+        let set = update.attributes(announced, &mut scratch);
         said.announced.extend(announced.nlri.into_iter().map(|(id, prefix)| (id, prefix, set.next_hop())));
         // The next hop is each announcement's own, and compared there.
         let others = set.iter().filter(|attribute| attribute.code != 3);

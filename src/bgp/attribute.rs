@@ -11,6 +11,7 @@ mod fault;
 mod section;
 mod set;
 mod table;
+mod trouble;
 
 pub use builder::Builder;
 pub use community::Community;

@@ -42,7 +42,7 @@ impl Batch {
             self.items.push(Entry::Withdraw { nlri });
         }
         for announced in update.announced() {
-            let attributes = self.attributes(update, &announced);
+            let attributes = self.attributes(update, announced);
             let nlri = self.copy(announced.nlri);
             self.items.push(Entry::Announce { nlri, attributes });
         }

@@ -6,6 +6,8 @@ use super::{Error, Problem};
 pub const HEADER: usize = 19;
 /// The longest message without RFC 8654.
 pub const MAX: usize = 4096;
+/// The longest message with it.
+const EXTENDED_MAX: usize = 65535;
 
 const MARKER: [u8; 16] = [0xff; 16];
 
@@ -59,20 +61,28 @@ impl MessageType {
             Self::RouteRefresh => "route_refresh",
         }
     }
+}
 
-    /// Whether a message of this type may be as long as its header says. ROUTE-REFRESH is left to its
-    /// own parser: what a wrong length means there depends on its subtype (RFC 7313, 5).
-    #[inline]
-    const fn allows(self, length: usize, extended: bool) -> bool {
-        let max = if extended { 65535 } else { MAX };
-        match self {
-            Self::Open => length >= 29 && length <= MAX,
-            Self::Update => length >= 23 && length <= max,
-            Self::Notification => length >= 21 && length <= max,
-            Self::Keepalive => length == HEADER,
-            Self::RouteRefresh => length >= HEADER && length <= max,
-        }
-    }
+/// The least and the most octets that a message may have, by its code; the last row is for every other.
+/// ROUTE-REFRESH is left to its own parser: what a wrong length means there depends on its subtype
+/// (RFC 7313, 5).
+const LENGTHS: [[usize; 2]; 7] = [
+    [HEADER, EXTENDED_MAX],
+    [29, MAX],
+    [23, EXTENDED_MAX],
+    [21, EXTENDED_MAX],
+    [HEADER, HEADER],
+    [HEADER, EXTENDED_MAX],
+    [HEADER, EXTENDED_MAX],
+];
+
+/// Whether a message with this code may be as long as its header says. One look into a table: types come in
+/// any order, and a branch for each could not be foretold.
+#[inline]
+fn allows(code: u8, length: usize, extended: bool) -> bool {
+    let row = usize::from(code).min(LENGTHS.len().saturating_sub(1));
+    let [least, most] = LENGTHS.get(row).copied().unwrap_or_default();
+    length >= least && length <= if extended { most } else { most.min(MAX) }
 }
 
 /// A complete message in a buffer.
@@ -103,16 +113,20 @@ pub fn frame(buffer: &[u8], extended: bool) -> Result<Option<Frame<'_>>, Error> 
         return Err(Error::new(Problem::Marker));
     }
     let length = usize::from(u16::from_be_bytes([*high, *low]));
-    let kind = MessageType::from_code(*code);
-    if !kind.map_or(length >= HEADER && (extended || length <= MAX), |kind| kind.allows(length, extended)) {
-        return Err(Error::new(Problem::MessageLength).with_data(&[*high, *low]));
+    if !allows(*code, length, extended) {
+        return Err(bad(Problem::MessageLength, &[*high, *low]));
     }
-    let Some(kind) = kind else {
-        return Err(Error::new(Problem::MessageType).with_data(&[*code]));
+    let Some(kind) = MessageType::from_code(*code) else {
+        return Err(bad(Problem::MessageType, &[*code]));
     };
     let Some(octets) = buffer.get(..length) else { return Ok(None) };
     let body = octets.get(HEADER..).unwrap_or_default();
     Ok(Some(Frame { kind, body, octets }))
+}
+
+#[cold]
+fn bad(problem: Problem, data: &[u8]) -> Error {
+    Error::new(problem).with_data(data)
 }
 
 #[cold]

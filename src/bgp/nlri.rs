@@ -52,10 +52,10 @@ impl<'a> Nlri<'a> {
     pub(super) fn parse(family: Family, add_path: bool, octets: &'a [u8]) -> Option<Self> {
         let form = Form::new(family, add_path);
         let bad = match form {
-            Form::Ipv4 => bad_prefix::<32, 0>(octets),
-            Form::Ipv6 => bad_prefix::<128, 0>(octets),
-            Form::Ipv4WithPathId => bad_prefix::<32, 4>(octets),
-            Form::Ipv6WithPathId => bad_prefix::<128, 4>(octets),
+            Form::Ipv4 => bad_prefix::<32, 0, 5>(octets),
+            Form::Ipv6 => bad_prefix::<128, 0, 17>(octets),
+            Form::Ipv4WithPathId => bad_prefix::<32, 4, 9>(octets),
+            Form::Ipv6WithPathId => bad_prefix::<128, 4, 21>(octets),
         };
         if bad.is_none() { Some(Self { octets, form }) } else { None }
     }
@@ -89,17 +89,33 @@ impl<'a> Nlri<'a> {
 }
 
 /// Octets into `octets` of the first prefix that is longer than `MAX` bits or cut short; each is preceded
-/// by `SKIP` octets of path identifier.
+/// by `SKIP` octets of path identifier. `WHOLE`: octets of one that fills the address, all in all.
 #[inline]
-pub(super) fn bad_prefix<const MAX: u8, const SKIP: usize>(octets: &[u8]) -> Option<usize> {
+pub(super) fn bad_prefix<const MAX: u8, const SKIP: usize, const WHOLE: usize>(
+    octets: &[u8],
+) -> Option<usize> {
     let mut rest = octets;
     while !rest.is_empty() {
+        // Nearly all prefixes of nodes fill the address. Said as a branch, this can be foretold, and the next
+        // prefix be looked at before the length of this one is known.
+        if let Some((whole, after)) = rest.split_first_chunk::<WHOLE>()
+            && whole.get(SKIP).is_some_and(|length| fills::<MAX>(*length))
+        {
+            rest = after;
+            continue;
+        }
         match prefix::<MAX, SKIP>(rest) {
             Ok((after, ())) => rest = after,
             Err(_) => return Some(octets.len().saturating_sub(rest.len())),
         }
     }
     None
+}
+
+/// Whether a prefix of this length takes as many octets as an address of `MAX` bits.
+#[inline]
+const fn fills<const MAX: u8>(length: u8) -> bool {
+    length <= MAX && length > MAX.saturating_sub(8)
 }
 
 #[inline]
@@ -109,11 +125,7 @@ fn prefix<const MAX: u8, const SKIP: usize>(input: &[u8]) -> Parsed<'_, ()> {
     if length > MAX {
         return Err(nom::Err::Error(()));
     }
-    let full = usize::from(MAX / 8);
-    let octets = usize::from(length).div_ceil(8);
-    // Nearly all prefixes of nodes fill the address. Said as a branch, this can be foretold, and the next
-    // prefix be looked at before the length of this one is known.
-    let (rest, _address) = if octets == full { take(rest, full)? } else { take(rest, octets)? };
+    let (rest, _address) = take(rest, usize::from(length).div_ceil(8))?;
     Ok((rest, ()))
 }
 
@@ -138,48 +150,98 @@ impl Iterator for Prefixes<'_> {
 
     #[inline]
     fn next(&mut self) -> Option<(u32, IpNet)> {
-        let mut rest = self.nlri.octets;
-        let mut path_id = 0;
-        if self.nlri.add_path() {
-            let (id, after) = rest.split_first_chunk::<4>()?;
-            (path_id, rest) = (u32::from_be_bytes(*id), after);
+        let octets = self.nlri.octets;
+        let (rest, prefix) = match self.nlri.form {
+            Form::Ipv4 => ipv4(octets),
+            Form::Ipv6 => ipv6(octets),
+            Form::Ipv4WithPathId => with_path_id(octets, ipv4),
+            Form::Ipv6WithPathId => with_path_id(octets, ipv6),
+        }?;
+        self.nlri.octets = rest;
+        Some(prefix)
+    }
+
+    /// As often as `next` would be called, but the family is looked at once.
+    #[inline]
+    fn fold<B, F: FnMut(B, Self::Item) -> B>(self, init: B, each: F) -> B {
+        let octets = self.nlri.octets;
+        if self.nlri.form == Form::Ipv4 {
+            fold(octets, ipv4, init, each)
+        } else if self.nlri.form == Form::Ipv6 {
+            fold(octets, ipv6, init, each)
+        } else {
+            let read = match self.nlri.family() {
+                Family::Ipv4 => ipv4,
+                Family::Ipv6 => ipv6,
+            };
+            fold(octets, |octets| with_path_id(octets, read), init, each)
         }
-        let (&length, rest) = rest.split_first()?;
-        let (after, prefix) = match self.nlri.family() {
-            Family::Ipv4 => {
-                let (after, octets) = address::<4>(rest, length)?;
-                let host = u32::from(32_u8.checked_sub(length)?);
-                let bits = u32::from_be_bytes(octets) & u32::MAX.checked_shl(host).unwrap_or(0);
-                (after, IpNet::V4(Ipv4Net::new(Ipv4Addr::from_bits(bits), length).ok()?))
-            }
-            Family::Ipv6 => {
-                let (after, octets) = address::<16>(rest, length)?;
-                let host = u32::from(128_u8.checked_sub(length)?);
-                let bits = u128::from_be_bytes(octets) & u128::MAX.checked_shl(host).unwrap_or(0);
-                (after, IpNet::V6(Ipv6Net::new(Ipv6Addr::from_bits(bits), length).ok()?))
-            }
-        };
-        self.nlri.octets = after;
-        Some((path_id, prefix))
     }
 }
 
-/// The octets of an address of which `length` bits are there; what follows those bits may be anything.
+/// What is left, and a path identifier and a prefix.
+type Read<'a> = Option<(&'a [u8], (u32, IpNet))>;
+
 #[inline]
-fn address<const SIZE: usize>(input: &[u8], length: u8) -> Option<(&[u8], [u8; SIZE])> {
-    let octets = usize::from(length).div_ceil(8);
-    match input.split_first_chunk() {
-        Some((address, after)) if octets == SIZE => Some((after, *address)),
-        Some((address, _)) => Some((input.get(octets..)?, *address)),
-        None => last_address(input, octets),
+fn fold<'a, B>(
+    mut octets: &'a [u8],
+    read: impl Fn(&'a [u8]) -> Read<'a>,
+    init: B,
+    mut each: impl FnMut(B, (u32, IpNet)) -> B,
+) -> B {
+    let mut folded = init;
+    while let Some((rest, prefix)) = read(octets) {
+        folded = each(folded, prefix);
+        octets = rest;
     }
+    folded
 }
 
-/// The same, with less than `SIZE` octets left.
-#[cold]
-fn last_address<const SIZE: usize>(input: &[u8], octets: usize) -> Option<(&[u8], [u8; SIZE])> {
-    let (present, after) = input.split_at_checked(octets)?;
+#[inline]
+fn ipv4(octets: &[u8]) -> Read<'_> {
+    let (&length, rest) = octets.split_first()?;
+    let (rest, bits) = match rest.split_first_chunk() {
+        Some((whole, rest)) if fills::<32>(length) => {
+            (rest, u32::from_be_bytes(*whole) & u32::MAX.wrapping_shl(spare(length)))
+        }
+        _ => short(rest, length).map(|(rest, address)| (rest, u32::from_be_bytes(address)))?,
+    };
+    Some((rest, (0, IpNet::V4(Ipv4Net::new(Ipv4Addr::from_bits(bits), length).ok()?))))
+}
+
+#[inline]
+fn ipv6(octets: &[u8]) -> Read<'_> {
+    let (&length, rest) = octets.split_first()?;
+    let (rest, bits) = match rest.split_first_chunk() {
+        Some((whole, rest)) if fills::<128>(length) => {
+            (rest, u128::from_be_bytes(*whole) & u128::MAX.wrapping_shl(spare(length)))
+        }
+        _ => short(rest, length).map(|(rest, address)| (rest, u128::from_be_bytes(address)))?,
+    };
+    Some((rest, (0, IpNet::V6(Ipv6Net::new(Ipv6Addr::from_bits(bits), length).ok()?))))
+}
+
+#[inline]
+fn with_path_id(octets: &[u8], read: impl Fn(&[u8]) -> Read<'_>) -> Read<'_> {
+    let (path_id, rest) = octets.split_first_chunk()?;
+    let (rest, (_, prefix)) = read(rest)?;
+    Some((rest, (u32::from_be_bytes(*path_id), prefix)))
+}
+
+/// The address of a prefix that does not fill it, or is the last one.
+fn short<const SIZE: usize>(input: &[u8], length: u8) -> Option<(&[u8], [u8; SIZE])> {
+    let (present, rest) = input.split_at_checked(usize::from(length).div_ceil(8))?;
     let mut address = [0; SIZE];
-    address.get_mut(..octets)?.copy_from_slice(present);
-    Some((after, address))
+    let octets = address.get_mut(..present.len())?;
+    octets.copy_from_slice(present);
+    if let Some(last) = octets.last_mut() {
+        *last &= u8::MAX.wrapping_shl(spare(length));
+    }
+    Some((rest, address))
+}
+
+/// Bits of the last octet that are not part of a prefix of this length.
+#[inline]
+const fn spare(length: u8) -> u32 {
+    (length.wrapping_neg() & 7) as u32
 }

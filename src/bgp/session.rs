@@ -278,9 +278,10 @@ impl Session {
     fn message(&mut self, frame: &Frame<'_>, heard: &mut Heard, now: Timestamp) {
         match (&self.state, frame.kind) {
             (State::Established(negotiated), MessageType::Update) => {
-                match Update::parse(frame.body, negotiated) {
-                    Ok(update) => learn(&update, heard),
-                    Err(error) => return self.fail(&error, now),
+                // It is looked at where it is: moving it would cost as much as reading some messages.
+                match &Update::parse(frame.body, negotiated) {
+                    Ok(update) => learn(update, heard),
+                    Err(error) => return self.fail(error, now),
                 }
                 self.hold(negotiated.hold_time, now);
             }

@@ -10,8 +10,8 @@ use super::{Error, Family, Negotiated, Nlri, Problem};
 pub struct Update<'a> {
     /// None if IPv4 was not negotiated.
     withdrawn: Option<Nlri<'a>>,
-    /// None if IPv4 was not negotiated.
-    announced: Option<Nlri<'a>>,
+    /// None if IPv4 was not negotiated, too.
+    announced: Option<Announced<'a>>,
     section: Section<'a>,
 }
 
@@ -21,7 +21,7 @@ pub struct Announced<'a> {
     /// The prefixes.
     pub nlri: Nlri<'a>,
     /// That of MP_REACH, if they are from there.
-    next_hop: Option<&'a [u8]>,
+    pub(super) next_hop: Option<&'a [u8]>,
 }
 
 impl<'a> Update<'a> {
@@ -29,7 +29,6 @@ impl<'a> Update<'a> {
     ///
     /// # Errors
     /// Those after which it is not known which prefixes the UPDATE is about: the session ends.
-    #[inline]
     pub fn parse(body: &'a [u8], negotiated: &Negotiated) -> Result<Self, Error> {
         let Ok((rest, withdrawn)) = counted_by_u16(body) else {
             return Err(Error::new(Problem::WithdrawnLength));
@@ -42,48 +41,54 @@ impl<'a> Update<'a> {
             Some(nlri) => Ok(nlri),
             None => Err(bad_nlri(body, octets, add_path)),
         };
-        let mut update = Self {
-            withdrawn: Some(nlri(withdrawn)?),
-            announced: Some(nlri(announced)?),
-            section: Section::new(attributes),
+        let (withdrawn, announced) = (nlri(withdrawn)?, nlri(announced)?);
+        if negotiated.families.contains(Family::Ipv4)
+            && let Some(section) = Section::usual(attributes, !announced.is_empty(), negotiated)
+        {
+            let announced = Announced { nlri: announced, next_hop: None };
+            return Ok(Self { withdrawn: Some(withdrawn), announced: Some(announced), section });
+        }
+        Self::unusual(body, withdrawn, announced, attributes, negotiated)
+    }
+
+    /// One with prefixes among its attributes, with errors, or of a session without IPv4.
+    #[inline(never)]
+    fn unusual(
+        body: &[u8],
+        withdrawn: Nlri<'a>,
+        announced: Nlri<'a>,
+        attributes: &'a [u8],
+        negotiated: &Negotiated,
+    ) -> Result<Self, Error> {
+        let section = match Section::read(attributes, !announced.is_empty(), negotiated) {
+            Ok(section) => section,
+            Err(unreadable) => return Err(reset(body, &unreadable)),
         };
-        if let Err(unreadable) = update.section.check(!announced.is_empty(), negotiated) {
-            return Err(reset(body, &unreadable));
-        }
-        if !negotiated.families.contains(Family::Ipv4) {
-            // Prefixes of a family that was not negotiated are ignored (RFC 4760, 7).
-            (update.withdrawn, update.announced) = (None, None);
-        }
-        Ok(update)
+        // Prefixes of a family that was not negotiated are ignored (RFC 4760, 7).
+        let plain = negotiated.families.contains(Family::Ipv4);
+        let announced = Announced { nlri: announced, next_hop: None };
+        Ok(Self { withdrawn: plain.then_some(withdrawn), announced: plain.then_some(announced), section })
     }
 
     /// Prefixes that are reachable, none if an error withdraws them.
     #[inline]
-    pub fn announced(&self) -> impl Iterator<Item = Announced<'a>> + use<'_, 'a> {
-        let keep = !self.section.is_withdrawal();
-        let plain = self.announced.filter(|nlri| keep && !nlri.is_empty());
-        let reach = self.section.reach.filter(|reach| keep && !reach.nlri.is_empty());
-        let plain = plain.map(|nlri| Announced { nlri, next_hop: None });
-        plain
-            .into_iter()
-            .chain(reach.map(|reach| Announced { nlri: reach.nlri, next_hop: Some(reach.next_hop) }))
+    pub fn announced(&self) -> impl Iterator<Item = &Announced<'a>> {
+        self.announcements(!self.section.is_withdrawal())
     }
 
     /// Prefixes that are not reachable any more, those of an UPDATE with errors among them.
     #[inline]
     pub fn withdrawn(&self) -> impl Iterator<Item = Nlri<'a>> + use<'_, 'a> {
-        let explicit = self.withdrawn.into_iter().chain(self.section.unreach);
-        explicit.chain(self.withdrawn_by_error()).filter(|nlri| !nlri.is_empty())
+        let explicit = self.withdrawn.iter().chain(&self.section.unreach).copied();
+        let by_error = self.announcements(self.section.is_withdrawal()).map(|announced| announced.nlri);
+        explicit.filter(|nlri| !nlri.is_empty()).chain(by_error)
     }
 
+    /// What is announced, if it is asked for.
     #[inline]
-    fn withdrawn_by_error(&self) -> impl Iterator<Item = Nlri<'a>> + use<'a> {
-        let reachable = if self.section.is_withdrawal() {
-            [self.announced, self.section.reach.map(|reach| reach.nlri)]
-        } else {
-            [None, None]
-        };
-        reachable.into_iter().flatten()
+    fn announcements(&self, all: bool) -> impl Iterator<Item = &Announced<'a>> {
+        let announcements = self.announced.iter().chain(&self.section.reach);
+        announcements.filter(move |announced| all && !announced.nlri.is_empty())
     }
 
     /// The attributes of `announced`, in canonical form: as they are where they have it already,
@@ -111,8 +116,8 @@ impl<'a> Update<'a> {
     /// The family that is complete now: nothing else is in the UPDATE, not even of another (RFC 4724, 2).
     #[inline]
     pub fn end_of_rib(&self) -> Option<Family> {
-        let plain = [self.withdrawn, self.announced];
-        if plain.iter().flatten().any(|nlri| !nlri.is_empty()) {
+        let mut plain = self.withdrawn.into_iter().chain(self.announced.map(|announced| announced.nlri));
+        if plain.any(|nlri| !nlri.is_empty()) {
             None
         } else if self.section.is_empty() {
             self.withdrawn.map(|nlri| nlri.family())
@@ -129,7 +134,7 @@ impl<'a> Update<'a> {
 
 #[cold]
 fn bad_nlri(body: &[u8], octets: &[u8], add_path: bool) -> Error {
-    let bad = if add_path { bad_prefix::<32, 4>(octets) } else { bad_prefix::<32, 0>(octets) };
+    let bad = if add_path { bad_prefix::<32, 4, 9>(octets) } else { bad_prefix::<32, 0, 5>(octets) };
     Error::new(Problem::Prefix).at(offset(body, octets).saturating_add(bad.unwrap_or_default()))
 }
 

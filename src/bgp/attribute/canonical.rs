@@ -37,7 +37,7 @@ impl<'a> Section<'a> {
     pub(in crate::bgp) const fn canonical(&self) -> Option<&'a [u8]> {
         match self.encoding {
             Encoding::Canonical => Some(self.octets),
-            Encoding::Other | Encoding::TwoOctetAs => None,
+            Encoding::Prefixes | Encoding::Other | Encoding::TwoOctetAs => None,
         }
     }
 
@@ -47,6 +47,35 @@ impl<'a> Section<'a> {
             out.extend_from_slice(octets);
             return;
         }
+        if self.encoding == Encoding::Prefixes {
+            return self.write_without_prefixes(next_hop, out);
+        }
+        self.write_in_order(next_hop, out);
+    }
+
+    /// What is in order already, but for the attributes with prefixes and the next hop that is in there.
+    fn write_without_prefixes(&self, next_hop: Option<&[u8]>, out: &mut Vec<u8>) {
+        let mut next_hop = next_hop;
+        let replaced = next_hop.is_some();
+        for attribute in Iter::over(self.octets) {
+            match attribute.code {
+                code::MP_REACH | code::MP_UNREACH => continue,
+                code::NEXT_HOP if replaced => continue,
+                code::ORIGIN..=code::NEXT_HOP => {}
+                _ => {
+                    if let Some(next_hop) = next_hop.take() {
+                        put(flag::TRANSITIVE, code::NEXT_HOP, next_hop, out);
+                    }
+                }
+            }
+            attribute.put(out);
+        }
+        if let Some(next_hop) = next_hop {
+            put(flag::TRANSITIVE, code::NEXT_HOP, next_hop, out);
+        }
+    }
+
+    fn write_in_order(&self, next_hop: Option<&[u8]>, out: &mut Vec<u8>) {
         let first = First::of(self);
         let narrow = self.encoding == Encoding::TwoOctetAs;
         let mut codes = first.kept;

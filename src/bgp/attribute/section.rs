@@ -3,10 +3,12 @@
 use std::net::Ipv6Addr;
 
 use super::canonical::is_canonical;
-use super::set::Attribute;
-use super::table::Definition;
+use super::set::{Attribute, attribute};
+use super::table::{Definition, Form, as_path, origin, other};
+use super::trouble::Trouble;
 use super::{Cause, Fault, Faults, code, flag};
-use crate::bgp::wire::{Parsed, counted_by_u8, counted_by_u16, u8, u16};
+use crate::bgp::update::Announced;
+use crate::bgp::wire::{Parsed, counted_by_u8, u8, u16};
 use crate::bgp::{Family, Negotiated, Nlri};
 
 /// What one pass over the attributes of an UPDATE found. It is moved about: made of whole words, and what
@@ -14,10 +16,10 @@ use crate::bgp::{Family, Negotiated, Nlri};
 #[derive(Clone, Debug)]
 pub(in crate::bgp) struct Section<'a> {
     pub(super) octets: &'a [u8],
-    pub(in crate::bgp) reach: Option<Reach<'a>>,
+    pub(in crate::bgp) reach: Option<Announced<'a>>,
     pub(in crate::bgp) unreach: Option<Nlri<'a>>,
     pub(super) encoding: Encoding,
-    trouble: Option<Box<Trouble>>,
+    trouble: Trouble,
 }
 
 /// What stands between the octets and the canonical form.
@@ -26,6 +28,8 @@ pub(in crate::bgp) struct Section<'a> {
 pub(super) enum Encoding {
     /// Nothing.
     Canonical,
+    /// The attributes with prefixes, which are no part of it.
+    Prefixes,
     /// Order, lengths, or attributes that do not belong there.
     Other,
     /// Those, and AS numbers of two octets.
@@ -33,29 +37,106 @@ pub(super) enum Encoding {
 }
 
 /// What the pass over the attributes remembers on its way.
-pub(super) struct Pass<'s, 'a> {
-    section: &'s mut Section<'a>,
-    pub(super) negotiated: &'s Negotiated,
-    /// Types that occurred.
-    seen: Codes,
+struct Pass<'a> {
+    /// Types of the table that occurred, all of them below 64.
+    seen: u64,
+    /// The type before, prefixes aside.
+    last: u8,
+    /// In order so far, prefixes aside, and nothing is to be left out.
     canonical: bool,
-    pub(super) next_hop: Option<[u8; 4]>,
+    reach: Option<Announced<'a>>,
+    unreach: Option<Nlri<'a>>,
 }
 
-/// What is wrong with attributes.
-#[derive(Clone, Debug, Default)]
-struct Trouble {
-    faults: Faults,
-    /// Types of which the first occurrence does not belong into the canonical form.
-    dropped: Codes,
+impl<'a> Pass<'a> {
+    const fn new() -> Self {
+        Self { seen: 0, last: 0, canonical: true, reach: None, unreach: None }
+    }
+
+    /// Takes in one attribute; an error leaves the prefixes of the UPDATE unknown.
+    fn take(
+        &mut self,
+        attribute: &Attribute<'a>,
+        plain: bool,
+        unknown: &mut Codes,
+        trouble: &mut Trouble,
+        negotiated: &Negotiated,
+    ) -> Result<(), Cause> {
+        let Attribute { flags, code, value } = *attribute;
+        let Some(definition) = Definition::of(code) else {
+            self.keep(attribute);
+            self.canonical &= trouble.unknown(flags, code, unknown);
+            return Ok(());
+        };
+        if self.has(code) {
+            return trouble.duplicate(code);
+        }
+        self.seen |= bit(code);
+        if !definition.suits(flags) {
+            trouble.fault(code, definition.wrong_flags())?;
+            if !carries_prefixes(code) {
+                return Ok(());
+            }
+        }
+        let checked = match definition.form {
+            Form::MpReach => mp_reach(value, negotiated, trouble).map(|reach| self.reach = reach),
+            Form::MpUnreach => mp_unreach(value, negotiated).map(|unreach| self.unreach = unreach),
+            form => {
+                self.keep(attribute);
+                match form {
+                    Form::Origin => origin(value),
+                    Form::AsPath => as_path(value, negotiated.four_octet_as),
+                    Form::NextHop => next_hop(value, plain, trouble),
+                    Form::As4Path => trouble.as4_path(value, negotiated),
+                    form => other(form, value, negotiated.four_octet_as),
+                }
+            }
+        };
+        match checked {
+            Ok(()) => Ok(()),
+            Err(cause) => trouble.fault(code, definition.wrong(cause)),
+        }
+    }
+
+    /// Notes down an attribute that belongs into the canonical form.
+    const fn keep(&mut self, attribute: &Attribute<'_>) {
+        self.canonical &= attribute.code > self.last && is_canonical(attribute);
+        self.last = attribute.code;
+    }
+
+    const fn has(&self, code: u8) -> bool {
+        self.seen & bit(code) != 0
+    }
+
+    /// Whether nothing mandatory is missing (RFC 7606, 3.d).
+    fn is_complete(&self, plain: bool) -> bool {
+        let origin_and_path = bit(code::ORIGIN) | bit(code::AS_PATH);
+        let mandatory = if plain {
+            origin_and_path | bit(code::NEXT_HOP)
+        } else if self.reach.is_some_and(|reach| !reach.nlri.is_empty()) {
+            origin_and_path
+        } else {
+            0
+        };
+        self.seen & mandatory == mandatory
+    }
+
+    const fn encoding(&self, good: bool, negotiated: &Negotiated) -> Encoding {
+        let prefixes = self.seen & (bit(code::MP_REACH) | bit(code::MP_UNREACH)) != 0;
+        match (negotiated.four_octet_as, self.canonical && good, prefixes) {
+            (true, true, false) => Encoding::Canonical,
+            (true, true, true) => Encoding::Prefixes,
+            (true, false, _) => Encoding::Other,
+            (false, _, _) => Encoding::TwoOctetAs,
+        }
+    }
 }
 
-/// MP_REACH_NLRI of a negotiated family (RFC 4760, 3).
-#[derive(Clone, Copy, Debug)]
-pub(in crate::bgp) struct Reach<'a> {
-    /// Four or sixteen octets.
-    pub(in crate::bgp) next_hop: &'a [u8],
-    pub(in crate::bgp) nlri: Nlri<'a>,
+/// What prefixes outside of the attributes need (RFC 7606, 3.d).
+const MANDATORY: u64 = bit(code::ORIGIN) | bit(code::AS_PATH) | bit(code::NEXT_HOP);
+
+const fn bit(code: u8) -> u64 {
+    1 << (code & 63)
 }
 
 /// An attribute that leaves the prefixes of the UPDATE unknown.
@@ -68,70 +149,61 @@ pub(in crate::bgp) struct Unreadable<'a> {
 }
 
 impl<'a> Section<'a> {
+    /// The attributes, if there is nothing to be said of them but that they are there: each is right, known,
+    /// in its place, short and in canonical form, none carries prefixes, and none is missing. Those of nearly
+    /// all UPDATEs are so. `plain`: there are prefixes outside of the attributes.
     #[inline]
-    pub(in crate::bgp) const fn new(octets: &'a [u8]) -> Self {
-        Self { octets, reach: None, unreach: None, encoding: Encoding::Canonical, trouble: None }
+    pub(in crate::bgp) fn usual(octets: &'a [u8], plain: bool, negotiated: &Negotiated) -> Option<Self> {
+        let four_octet_as = negotiated.four_octet_as;
+        let encoding = if four_octet_as { Encoding::Canonical } else { Encoding::TwoOctetAs };
+        are_usual(octets, plain, four_octet_as).then(|| Self {
+            octets,
+            reach: None,
+            unreach: None,
+            encoding,
+            trouble: Trouble::default(),
+        })
     }
 
-    /// Checks every attribute (RFC 7606, 3 to 7). `plain`: there are prefixes outside of the attributes.
-    #[inline]
-    pub(in crate::bgp) fn check(
-        &mut self,
+    /// Checks any attributes (RFC 7606, 3 to 7).
+    pub(in crate::bgp) fn read(
+        octets: &'a [u8],
         plain: bool,
         negotiated: &Negotiated,
-    ) -> Result<(), Unreadable<'a>> {
-        let mut rest = self.octets;
-        let mut previous = 0;
-        let seen = Codes::default();
-        let mut pass = Pass { section: self, negotiated, seen, canonical: true, next_hop: None };
+    ) -> Result<Self, Unreadable<'a>> {
+        let mut pass = Pass::new();
+        let (mut unknown, mut trouble) = (Codes::default(), Trouble::default());
+        let mut rest = octets;
         while let Ok((after, attribute)) = attribute(rest) {
-            pass.canonical &= attribute.code > previous && is_canonical(&attribute);
-            previous = attribute.code;
-            if let Err(cause) = pass.take(&attribute) {
+            if let Err(cause) = pass.take(&attribute, plain, &mut unknown, &mut trouble, negotiated) {
                 let octets = before(rest, after);
                 return Err(Unreadable { attribute: attribute.code, cause, octets });
             }
             rest = after;
         }
-        if !rest.is_empty() {
-            pass.overrun(rest)?;
+        let octets = if rest.is_empty() { octets } else { trouble.overrun(octets, rest)? };
+        let encoding = pass.encoding(trouble.is_none(), negotiated);
+        if !trouble.is_none() || !pass.is_complete(plain) {
+            let seen = unknown.with(pass.seen);
+            trouble.judge(octets, &seen, plain, pass.reach.map(|reach| !reach.nlri.is_empty()))?;
         }
-        pass.finish(plain)
-    }
-
-    #[cold]
-    fn report(&mut self, code: u8, fault: Fault) {
-        self.trouble.get_or_insert_default().faults.report(code, fault);
+        Ok(Self { octets, reach: pass.reach, unreach: pass.unreach, encoding, trouble })
     }
 
     /// Whether an error makes a withdrawal of what was to be announced (RFC 7606, 2).
     #[inline]
     pub(in crate::bgp) fn is_withdrawal(&self) -> bool {
-        self.trouble.as_ref().is_some_and(|trouble| trouble.faults.withdraw())
-    }
-
-    /// RFC 7606, 5.2: whatever an UPDATE without a prefix to announce was about may have got lost with a bad
-    /// attribute, unless it is one that only withdraws.
-    #[cold]
-    fn may_have_lost_prefixes(&self, seen: &Codes) -> bool {
-        let announces = match self.reach {
-            Some(reach) => !reach.nlri.is_empty(),
-            // Those of a family that was not negotiated.
-            None => seen.contains(code::MP_REACH),
-        };
-        let overran = self.faults().iter().any(|reported| reported.fault.cause() == Cause::Overrun);
-        let only_withdraws = seen.iter().all(|code| code == code::MP_UNREACH) && !overran;
-        !announces && !only_withdraws
+        !self.trouble.is_none() && self.faults().withdraw()
     }
 
     /// What is wrong.
     pub(in crate::bgp) fn faults(&self) -> &Faults {
-        self.trouble.as_ref().map_or(&Faults::NONE, |trouble| &trouble.faults)
+        self.trouble.faults()
     }
 
     /// Whether the first attribute with this code was dropped.
     pub(super) fn dropped(&self, code: u8) -> bool {
-        self.trouble.as_ref().is_some_and(|trouble| trouble.dropped.contains(code))
+        self.trouble.dropped(code)
     }
 
     /// Whether there are no attributes.
@@ -148,161 +220,75 @@ impl<'a> Section<'a> {
     }
 }
 
-impl<'a> Pass<'_, 'a> {
-    /// Takes in one attribute; an error leaves the prefixes of the UPDATE unknown.
-    #[inline]
-    fn take(&mut self, attribute: &Attribute<'a>) -> Result<(), Cause> {
-        let Attribute { flags, code, value } = *attribute;
-        if !self.seen.insert(code) {
-            return self.duplicate(code);
-        }
-        let Some(definition) = Definition::of(code) else {
-            self.unknown(flags, code);
-            return Ok(());
-        };
-        if !definition.suits(flags) {
-            self.fault(code, definition.wrong_flags())?;
-            if !carries_prefixes(code) {
-                return Ok(());
-            }
-        }
-        match (definition.decode)(self, value) {
-            Ok(()) => Ok(()),
-            Err(cause) => self.fault(code, definition.wrong(cause)),
-        }
-    }
-
-    #[cold]
-    fn fault(&mut self, code: u8, fault: Fault) -> Result<(), Cause> {
-        if let Fault::Reset(cause) = fault {
-            return Err(cause);
-        }
-        self.canonical = false;
-        let trouble = self.section.trouble.get_or_insert_default();
-        trouble.dropped.insert(code);
-        trouble.faults.report(code, fault);
-        Ok(())
-    }
-
-    /// Something was wrong with an attribute that is used all the same.
-    #[cold]
-    pub(super) fn report(&mut self, code: u8, fault: Fault) {
-        self.section.report(code, fault);
-    }
-
-    /// The first stays, except where it carries prefixes (RFC 7606, 3.g).
-    #[cold]
-    fn duplicate(&mut self, code: u8) -> Result<(), Cause> {
-        if carries_prefixes(code) {
-            return Err(Cause::Duplicate);
-        }
-        self.canonical = false;
-        self.section.report(code, Fault::Discard(Cause::Duplicate));
-        Ok(())
-    }
-
-    /// Kept if it is meant to travel, passed over in silence if not (RFC 4271, 5 and 9).
-    #[cold]
-    fn unknown(&mut self, flags: u8, code: u8) {
-        self.canonical &= flags & flag::TRANSITIVE != 0;
-        if flags & flag::OPTIONAL == 0 {
-            self.section.report(code, Fault::Withdraw(Cause::Unrecognized));
-        }
-    }
-
-    /// RFC 7606, 4: the prefixes outside of the attributes are still known, those inside are not.
-    #[cold]
-    fn overrun(&mut self, rest: &'a [u8]) -> Result<(), Unreadable<'a>> {
-        let code = rest.get(1).copied().unwrap_or_default();
-        if carries_prefixes(code) {
-            return Err(Unreadable { attribute: code, cause: Cause::Overrun, octets: rest });
-        }
-        let octets = self.section.octets;
-        self.section.octets = octets.get(..octets.len().saturating_sub(rest.len())).unwrap_or_default();
-        self.canonical = false;
-        self.section.report(code, Fault::Withdraw(Cause::Overrun));
-        Ok(())
-    }
-
-    /// MP_REACH_NLRI (RFC 4760, 3; RFC 2545, 3; RFC 7606, 5.3 and 7.11).
-    pub(super) fn mp_reach(&mut self, value: &'a [u8]) -> Result<(), Cause> {
-        self.canonical = false;
-        let (rest, family) = mp_family(value, self.negotiated).map_err(|_| Cause::Length)?;
-        // What another family's octets mean is not known (RFC 4760, 7).
-        let Some(family) = family else { return Ok(()) };
-        let (rest, next_hop) = counted_by_u8(rest).map_err(|_| Cause::Length)?;
-        let (rest, _reserved) = u8(rest).map_err(|_| Cause::Length)?;
-        let next_hop = mp_next_hop(family, next_hop, self.negotiated).ok_or(Cause::NextHopLength)?;
-        let nlri = self.nlri(family, rest)?;
-        self.section.reach = Some(Reach { next_hop, nlri });
-        Ok(())
-    }
-
-    /// MP_UNREACH_NLRI (RFC 4760, 4; RFC 7606, 5.3 and 7.12).
-    pub(super) fn mp_unreach(&mut self, value: &'a [u8]) -> Result<(), Cause> {
-        self.canonical = false;
-        let (rest, family) = mp_family(value, self.negotiated).map_err(|_| Cause::Length)?;
-        let Some(family) = family else { return Ok(()) };
-        self.section.unreach = Some(self.nlri(family, rest)?);
-        Ok(())
-    }
-
-    fn nlri(&self, family: Family, octets: &'a [u8]) -> Result<Nlri<'a>, Cause> {
-        Nlri::parse(family, self.negotiated.add_path.contains(family), octets).ok_or(Cause::Prefix)
-    }
-
-    /// What can only be judged once all is read.
-    #[inline]
-    fn finish(self, plain: bool) -> Result<(), Unreadable<'a>> {
-        let Pass { section, negotiated, seen, canonical, next_hop } = self;
-        section.encoding = match (negotiated.four_octet_as, canonical) {
-            (true, true) => Encoding::Canonical,
-            (true, false) => Encoding::Other,
-            (false, _) => Encoding::TwoOctetAs,
-        };
-        let reach = section.reach.as_ref().filter(|reach| !reach.nlri.is_empty());
-        let martian = reach.is_some_and(|reach| is_martian(reach.next_hop));
-        // What is missing after an overrun may well have been there.
-        if (plain || reach.is_some()) && !section.is_withdrawal() {
-            for code in [code::ORIGIN, code::AS_PATH, code::NEXT_HOP] {
-                if !seen.contains(code) && (plain || code != code::NEXT_HOP) {
-                    section.report(code, Fault::Withdraw(Cause::Missing));
-                }
-            }
-        }
-        if martian {
-            section.report(code::MP_REACH, Fault::Withdraw(Cause::Martian));
-        }
-        if plain && next_hop.is_some_and(is_martian_v4) {
-            section.report(code::NEXT_HOP, Fault::Withdraw(Cause::Martian));
-        }
-        if section.is_withdrawal() && !plain && section.may_have_lost_prefixes(&seen) {
-            return Err(nothing_to_withdraw(section));
-        }
-        Ok(())
-    }
-}
-
-#[cold]
-fn nothing_to_withdraw<'a>(section: &Section<'a>) -> Unreadable<'a> {
-    let first = section.faults().first_withdraw();
-    let (attribute, cause) =
-        first.map_or((0, Cause::Overrun), |reported| (reported.attribute, reported.fault.cause()));
-    Unreadable { attribute, cause, octets: find(section.octets, attribute).unwrap_or_default() }
-}
-
-/// One attribute, flags as received.
 #[inline]
-fn attribute(input: &[u8]) -> Parsed<'_, Attribute<'_>> {
-    let (rest, flags) = u8(input)?;
-    let (rest, code) = u8(rest)?;
-    let (rest, value) =
-        if flags & flag::EXTENDED == 0 { counted_by_u8(rest)? } else { counted_by_u16(rest)? };
-    Ok((rest, Attribute { flags, code, value }))
+fn are_usual(octets: &[u8], plain: bool, four_octet_as: bool) -> bool {
+    let (mut rest, mut last, mut seen) = (octets, 0, 0_u64);
+    while let Ok((after, attribute)) = attribute(rest) {
+        let Attribute { flags, code, value } = attribute;
+        let Some(definition) = Definition::of(code) else { return false };
+        // In its place, and with no flag that says that it is long.
+        if code <= last || flags & !flag::PARTIAL != definition.flags {
+            return false;
+        }
+        // The three that every announcement has, in their order, then the rest: branches that can be foretold.
+        let right = if definition.form == Form::Origin {
+            origin(value).is_ok()
+        } else if definition.form == Form::AsPath {
+            as_path(value, four_octet_as).is_ok()
+        } else if definition.form == Form::NextHop {
+            value.as_array().is_some_and(|address| !is_martian_v4(*address))
+        } else {
+            other(definition.form, value, four_octet_as).is_ok()
+        };
+        if !right {
+            return false;
+        }
+        seen |= bit(code);
+        (rest, last) = (after, code);
+    }
+    rest.is_empty() && (!plain || seen & MANDATORY == MANDATORY)
+}
+
+/// MP_REACH_NLRI (RFC 4760, 3; RFC 2545, 3; RFC 7606, 5.3 and 7.11).
+fn mp_reach<'a>(
+    value: &'a [u8],
+    negotiated: &Negotiated,
+    trouble: &mut Trouble,
+) -> Result<Option<Announced<'a>>, Cause> {
+    let (rest, family) = mp_family(value, negotiated).map_err(|_| Cause::Length)?;
+    // What another family's octets mean is not known (RFC 4760, 7).
+    let Some(family) = family else { return Ok(None) };
+    let (rest, next_hop) = counted_by_u8(rest).map_err(|_| Cause::Length)?;
+    let (rest, _reserved) = u8(rest).map_err(|_| Cause::Length)?;
+    let next_hop = mp_next_hop(family, next_hop, negotiated).ok_or(Cause::NextHopLength)?;
+    let nlri = nlri(family, rest, negotiated)?;
+    if !nlri.is_empty() && is_martian(next_hop) {
+        trouble.report(code::MP_REACH, Fault::Withdraw(Cause::Martian));
+    }
+    Ok(Some(Announced { nlri, next_hop: Some(next_hop) }))
+}
+
+/// MP_UNREACH_NLRI (RFC 4760, 4; RFC 7606, 5.3 and 7.12).
+fn mp_unreach<'a>(value: &'a [u8], negotiated: &Negotiated) -> Result<Option<Nlri<'a>>, Cause> {
+    let (rest, family) = mp_family(value, negotiated).map_err(|_| Cause::Length)?;
+    family.map(|family| nlri(family, rest, negotiated)).transpose()
+}
+
+fn nlri<'a>(family: Family, octets: &'a [u8], negotiated: &Negotiated) -> Result<Nlri<'a>, Cause> {
+    Nlri::parse(family, negotiated.add_path.contains(family), octets).ok_or(Cause::Prefix)
+}
+
+/// NEXT_HOP (RFC 4271, 6.3). It is of no use without prefixes that are reached by it.
+fn next_hop(value: &[u8], plain: bool, trouble: &mut Trouble) -> Result<(), Cause> {
+    let address = value.as_array().ok_or(Cause::Length)?;
+    if plain && is_martian_v4(*address) {
+        trouble.report(code::NEXT_HOP, Fault::Withdraw(Cause::Martian));
+    }
+    Ok(())
 }
 
 /// Attributes without which it is not known what the UPDATE is about.
-const fn carries_prefixes(code: u8) -> bool {
+pub(super) const fn carries_prefixes(code: u8) -> bool {
     matches!(code, code::MP_REACH | code::MP_UNREACH)
 }
 
@@ -346,7 +332,7 @@ const fn is_martian_v4(octets: [u8; 4]) -> bool {
 }
 
 /// The octets of the first attribute in `section` that has this code.
-fn find(section: &[u8], code: u8) -> Option<&[u8]> {
+pub(super) fn find(section: &[u8], code: u8) -> Option<&[u8]> {
     let mut rest = section;
     while let Ok((after, found)) = attribute(rest) {
         if found.code == code {
@@ -359,7 +345,7 @@ fn find(section: &[u8], code: u8) -> Option<&[u8]> {
 
 /// What of `octets` stands before `rest`, which ends it.
 #[cold]
-fn before<'a>(octets: &'a [u8], rest: &[u8]) -> &'a [u8] {
+pub(super) fn before<'a>(octets: &'a [u8], rest: &[u8]) -> &'a [u8] {
     octets.get(..octets.len().saturating_sub(rest.len())).unwrap_or_default()
 }
 
@@ -376,6 +362,13 @@ impl Codes {
         let new = *word & bit == 0;
         *word |= bit;
         new
+    }
+
+    /// Those, and the ones below 64 that have a bit in `low`.
+    fn with(&self, low: u64) -> Self {
+        let Self([first, rest @ ..]) = *self;
+        let [second, third, fourth] = rest;
+        Self([first | low, second, third, fourth])
     }
 
     #[inline]

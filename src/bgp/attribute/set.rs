@@ -6,7 +6,7 @@ use super::canonical::put;
 use super::community::{self, Community};
 use super::{code, flag};
 use crate::bgp::AsPath;
-use crate::bgp::wire::{counted_by_u8, counted_by_u16, u8};
+use crate::bgp::wire::{Parsed, array, take, u8};
 
 /// A set of attributes in canonical form: in type order, each with the shortest length field, AS_PATH
 /// with four-octet numbers after the merge with AS4_PATH (RFC 6793, 4.2.3), NEXT_HOP with four or
@@ -117,16 +117,23 @@ impl<'a> Iterator for Iter<'a> {
 
     #[inline]
     fn next(&mut self) -> Option<Attribute<'a>> {
-        let (rest, flags) = u8(self.rest).ok()?;
-        let (rest, code) = u8(rest).ok()?;
-        let (rest, value) = if flags & flag::EXTENDED == 0 {
-            counted_by_u8(rest).ok()?
-        } else {
-            counted_by_u16(rest).ok()?
-        };
+        let (rest, attribute) = attribute(self.rest).ok()?;
         self.rest = rest;
-        Some(Attribute { flags: flags & !flag::EXTENDED, code, value })
+        Some(Attribute { flags: attribute.flags & !flag::EXTENDED, ..attribute })
     }
+}
+
+/// One attribute, flags as received.
+#[inline]
+pub(super) fn attribute(input: &[u8]) -> Parsed<'_, Attribute<'_>> {
+    let (rest, [flags, code, length]) = array(input)?;
+    let (rest, value) = if flags & flag::EXTENDED == 0 {
+        take(rest, usize::from(length))?
+    } else {
+        let (rest, low) = u8(rest)?;
+        take(rest, usize::from(u16::from_be_bytes([length, low])))?
+    };
+    Ok((rest, Attribute { flags, code, value }))
 }
 
 /// Where a route comes from (RFC 4271, 5.1.1).

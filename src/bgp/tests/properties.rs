@@ -199,7 +199,7 @@ proptest! {
             let Ok(update) = Update::parse(&body, &terms) else { continue };
             for announced in update.announced().filter(|announced| announced.nlri.family() == Family::Ipv4) {
                 let mut scratch = Vec::new();
-                let canonical = update.attributes(&announced, &mut scratch).octets().to_vec();
+                let canonical = update.attributes(announced, &mut scratch).octets().to_vec();
                 let length = u16::try_from(canonical.len()).unwrap().to_be_bytes();
                 let again = [&[0, 0], &length[..], &canonical, announced.nlri.octets()].concat();
                 let wide = Negotiated { four_octet_as: true, ..terms.clone() };
@@ -207,7 +207,7 @@ proptest! {
                 prop_assert!(parsed.faults().is_empty(), "{}", parsed.faults());
                 let mut scratch = Vec::new();
                 let first = parsed.announced().next().unwrap();
-                let set = parsed.attributes(&first, &mut scratch);
+                let set = parsed.attributes(first, &mut scratch);
                 prop_assert_eq!(set.octets(), &canonical);
                 prop_assert!(scratch.is_empty());
             }

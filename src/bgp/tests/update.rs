@@ -415,7 +415,7 @@ fn ipv6_next_hops() {
         let mut scratch = Vec::new();
         let kept = update.announced().next().map(|announced| {
             assert_eq!(announced.nlri.family(), Family::Ipv6);
-            update.attributes(&announced, &mut scratch).next_hop().unwrap()
+            update.attributes(announced, &mut scratch).next_hop().unwrap()
         });
         assert_eq!(kept, expected.map(|address| address.parse::<IpAddr>().unwrap()), "{next_hop}");
         let sign = if expected.is_some() { "+" } else { "-" };
@@ -531,7 +531,7 @@ fn equal_attributes_are_equal_octets() {
         let update = Update::parse(&body, terms).unwrap();
         let mut scratch = Vec::new();
         let announced = update.announced().next().unwrap();
-        let set = update.attributes(&announced, &mut scratch);
+        let set = update.attributes(announced, &mut scratch);
         (set.octets().to_vec(), scratch.is_empty())
     };
     let usual = hex(&[ORIGIN, AS_PATH, NEXT_HOP].concat());

@@ -278,7 +278,7 @@ const fn same_as(known: u32, recorded: u32, four_octet_as: bool) -> bool {
 fn told_by_path(update: &Update<'_>) -> Option<u32> {
     let mut scratch = Vec::new();
     let first = update.announced().next()?;
-    let path = update.attributes(&first, &mut scratch).as_path();
+    let path = update.attributes(first, &mut scratch).as_path();
     path.numbers().next().filter(|asn| *asn > u16::MAX.into())
 }
 
