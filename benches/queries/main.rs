@@ -3,7 +3,7 @@
 //!
 //! `cargo bench --bench queries`, or with `-- routes`, `-- scrape`, `-- replay` for a part. Everything is
 //! asked of the binary in a process of its own, so that its CPU time and memory are nobody else's; which
-//! one, `THIRDLEAF_PROGRAM` may say. Results go to `target/bench-results/queries.json`.
+//! one, `THIRDLEAF_PROGRAM` may say. Results go to `target/bench/queries.json`.
 
 #![expect(clippy::disallowed_methods, clippy::disallowed_types, reason = "runs the program and its peers")]
 

@@ -74,7 +74,7 @@ impl Results {
 
     pub(crate) fn write(&self) {
         let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().expect("a target directory");
-        let directory = target.join("bench-results");
+        let directory = target.join("bench");
         std::fs::create_dir_all(&directory).expect("a directory for results");
         let text = serde_json::to_string_pretty(&self.0).expect("plain values");
         std::fs::write(directory.join("queries.json"), text).expect("results are written");
