@@ -166,8 +166,8 @@ impl Row for Route {
     ];
 
     fn cells(&self, now: Timestamp) -> Vec<Cell> {
-        let state = if self.stale { format!("{},stale", self.state) } else { self.state.clone() };
-        let paint = match self.state.as_str() {
+        let state = if self.stale { format!("{},stale", self.state) } else { self.state.to_string() };
+        let paint = match &*self.state {
             "rejected" => Paint::Bad,
             _ if self.stale => Paint::Warning,
             _ => Paint::Good,

@@ -73,7 +73,7 @@ fn nothing(prefix: IpNet, style: &Style, out: &mut impl Write) -> Result<Exit, E
 
 fn print(judged: &Judged, out: &mut impl Write) -> io::Result<()> {
     let route = &judged.route;
-    let named = route.node.as_ref().filter(|node| **node != route.peer.to_string());
+    let named = route.node.as_ref().filter(|node| ***node != *route.peer.to_string());
     let node = named.map(|node| format!(" ({node})")).unwrap_or_default();
     let stale = if route.stale { ", stale" } else { "" };
     writeln!(

@@ -24,7 +24,7 @@ use crate::rib::{Key, Path, PeerIndex};
 const LIMIT: usize = 100;
 const MOST: usize = 1_000;
 /// Steps that it takes to show a route: a step is a route looked at in order.
-const SHOWN: usize = 8;
+const SHOWN: usize = 4;
 
 /// How far a page may look.
 #[derive(Clone, Copy, Debug)]
@@ -241,21 +241,21 @@ impl Core {
         let accepted = path.judgement.accepted().is_some();
         view::Route {
             prefix,
-            leaf: peer.id.leaf.to_string(),
+            leaf: peer.id.leaf.clone(),
             peer: peer.id.address,
-            node: peer.name.as_deref().map(str::to_owned),
-            cluster: peer.place.scope.cluster.to_string(),
+            node: peer.name.clone(),
+            cluster: peer.place.scope.cluster.clone(),
             peer_as: peer.asn().unwrap_or_default(),
             path_id: path.path_id,
             class: path.judgement.class(),
-            state: verdict(accepted).to_owned(),
+            state: verdict(accepted).into(),
             stale: peer.is_stale(Family::of(&prefix), path.old),
             reasons: path.judgement.reasons().iter().collect(),
             as_path: set.as_path().to_string(),
             next_hop: set.next_hop(),
             communities: set.communities().map(|community| community.to_string()).collect(),
             med: set.med(),
-            origin: set.origin().map(|origin| origin.name().to_owned()),
+            origin: set.origin().map(|origin| origin.name().into()),
             since: path.since,
             eepg: None,
         }

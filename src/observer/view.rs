@@ -2,8 +2,10 @@
 //!
 //! Field names are the API's; they do not change without a new version of it.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
@@ -117,13 +119,13 @@ pub struct Route {
     /// Canonical form.
     pub prefix: IpNet,
     /// The leaf's name.
-    pub leaf: String,
+    pub leaf: Arc<str>,
     /// The far end's address.
     pub peer: IpAddr,
     /// The node's name.
-    pub node: Option<String>,
+    pub node: Option<Arc<str>>,
     /// The cluster.
-    pub cluster: String,
+    pub cluster: Arc<str>,
     /// The peer's AS.
     pub peer_as: u32,
     /// Path identifier (RFC 7911); 0 without add-path.
@@ -131,7 +133,7 @@ pub struct Route {
     /// What the prefix is for.
     pub class: Class,
     /// `accepted` or `rejected`.
-    pub state: String,
+    pub state: Cow<'static, str>,
     /// Whether it outlives its session (RFC 4724).
     pub stale: bool,
     /// Why it is rejected, first reason first.
@@ -145,7 +147,7 @@ pub struct Route {
     /// `MULTI_EXIT_DISC`.
     pub med: Option<u32>,
     /// `igp`, `egp` or `incomplete`.
-    pub origin: Option<String>,
+    pub origin: Option<Cow<'static, str>>,
     /// Since when this announcement stands.
     pub since: Timestamp,
     /// The EEPG that holds it.

@@ -66,7 +66,7 @@ fn both_families_and_several_paths_of_one_prefix_are_kept_apart() {
     world.announce_paths(&node, &v6, &[(1, net("fd00:244::40/122"))]);
     world.settle();
     let routes = world.page_all();
-    let shown: Vec<_> = routes.iter().map(|route| (route.path_id, route.state.as_str())).collect();
+    let shown: Vec<_> = routes.iter().map(|route| (route.path_id, &*route.state)).collect();
     assert_eq!(shown[..2], [(3, "accepted"), (6, "rejected")]);
     assert_eq!(routes[2].prefix, net("fd00:244::40/122"));
     assert_eq!(world.snapshot().rib.paths, [2, 1]);

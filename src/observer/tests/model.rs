@@ -285,8 +285,9 @@ impl Play {
             let query =
                 RouteQuery { leaf: Some(leaf.to_owned()), peer: Some(ip(address)), ..RouteQuery::default() };
             let routes = self.world.page(query).items.into_iter();
-            let routes: Vec<_> =
-                routes.map(|route| (route.prefix, route.path_id, route.state, route.stale)).collect();
+            let routes: Vec<_> = routes
+                .map(|route| (route.prefix, route.path_id, route.state.into_owned(), route.stale))
+                .collect();
             let expected: Vec<_> = model
                 .routes
                 .iter()

@@ -11,7 +11,7 @@ use crate::observer::{Match, StateFilter};
 use crate::policy::{Class, Reason};
 
 /// What names a route to readers.
-type Name = (IpNet, String, IpAddr, u32);
+type Name = (IpNet, Arc<str>, IpAddr, u32);
 
 fn name(route: &view::Route) -> Name {
     (route.prefix, route.leaf.clone(), route.peer, route.path_id)
@@ -34,8 +34,8 @@ fn is_asked_for(query: &RouteQuery, route: &view::Route) -> bool {
         && query.class.is_none_or(|class| route.class == class)
         && query.reason.is_none_or(|reason| route.reasons.contains(&reason))
         && query.peer.is_none_or(|peer| route.peer == peer)
-        && query.leaf.as_ref().is_none_or(|leaf| route.leaf == *leaf)
-        && query.node.as_ref().is_none_or(|node| route.node.as_ref() == Some(node))
+        && query.leaf.as_ref().is_none_or(|leaf| *route.leaf == **leaf)
+        && query.node.as_ref().is_none_or(|node| route.node.as_deref() == Some(node))
 }
 
 /// All that the query asks for, without its filters' help.

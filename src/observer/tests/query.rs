@@ -60,7 +60,7 @@ fn a_route_is_shown_with_all_that_is_known_of_it() {
     assert_eq!((route.as_path.as_str(), route.next_hop), ("65103", Some(ip("192.168.1.3"))));
     assert_eq!((route.communities.join(" ").as_str(), route.med), ("65102:100", Some(7)));
     assert_eq!((route.origin.as_deref(), route.peer_as, route.path_id), (Some("igp"), 65103, 0));
-    assert_eq!((route.leaf.as_str(), route.node.as_deref()), ("leaf2", Some("192.168.1.3")));
+    assert_eq!((&*route.leaf, route.node.as_deref()), ("leaf2", Some("192.168.1.3")));
 }
 
 #[test]
