@@ -17,6 +17,7 @@
 
 mod address;
 mod attributes;
+mod hint;
 mod index;
 mod judgements;
 mod lists;
@@ -40,6 +41,7 @@ use crate::policy::Judgement;
 use crate::time::Timestamp;
 
 pub use attributes::AttributesId;
+pub use hint::Hint;
 
 /// What an allocation takes beside its octets, about: a header, and the rest to the next size.
 const ALLOCATION: usize = 16;
@@ -139,6 +141,17 @@ impl Rib {
     /// The attributes of a path in the table, or of what is held; the empty set for any other.
     pub fn attributes(&self, id: AttributesId) -> Set<'_> {
         Set::from_canonical(self.attributes.get(id))
+    }
+
+    /// Whether these attributes may have a community: `false` is sure, and costs no look into them.
+    #[inline]
+    pub fn may_have(&self, id: AttributesId, community: Hint) -> bool {
+        self.attributes.may_have(id, community)
+    }
+
+    /// Whether any set of attributes that is held may have a community: `false` is sure.
+    pub fn any_may_have(&self, community: Hint) -> bool {
+        self.attributes.any_may_have(community)
     }
 
     /// How many different sets of attributes are held.

@@ -6,7 +6,9 @@ use foldhash::quality::RandomState;
 use hashbrown::HashTable;
 
 use super::ALLOCATION;
+use super::hint::{Hint, Hints};
 use super::index::{SHARDS, shard};
+use crate::bgp::attribute::Set;
 
 /// The number of an interned set of attributes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -28,6 +30,8 @@ pub(super) struct Store {
     /// Sets that are held, and the octets of all together.
     held: usize,
     octets: usize,
+    /// Of all sets together.
+    hints: Hints,
 }
 
 impl Default for Store {
@@ -39,6 +43,7 @@ impl Default for Store {
             seed: RandomState::default(),
             held: 0,
             octets: 0,
+            hints: Hints::default(),
         }
     }
 }
@@ -49,6 +54,8 @@ impl Default for Store {
 struct Stored {
     octets: Box<[u8]>,
     holds: u32,
+    /// In what would be padding.
+    hint: Hint,
 }
 
 impl Store {
@@ -62,7 +69,9 @@ impl Store {
             self.hold(AttributesId(number));
             return AttributesId(number);
         }
-        let number = self.place(Stored { octets: octets.into(), holds: 1 });
+        let hint = Hint::at(Set::from_canonical(octets));
+        self.hints.add(hint);
+        let number = self.place(Stored { octets: octets.into(), holds: 1, hint });
         self.held = self.held.saturating_add(1);
         self.octets = self.octets.saturating_add(octets.len());
         let (sets, seed) = (&self.sets, &self.seed);
@@ -95,6 +104,17 @@ impl Store {
     /// The octets of a set; none of one that nobody holds.
     pub(super) fn get(&self, id: AttributesId) -> &[u8] {
         lookup(&self.sets, id.0).map(|set| &*set.octets).unwrap_or_default()
+    }
+
+    /// Whether a set may have a community, as far as a hint tells; none that nobody holds has.
+    #[inline]
+    pub(super) fn may_have(&self, id: AttributesId, community: Hint) -> bool {
+        lookup(&self.sets, id.0).is_some_and(|set| set.hint.may_have(community))
+    }
+
+    /// Whether any set may have a community.
+    pub(super) fn any_may_have(&self, community: Hint) -> bool {
+        self.hints.may_have(community)
     }
 
     /// By how many octets a set is larger than usual.
@@ -143,6 +163,7 @@ impl Store {
         }
         self.held = self.held.saturating_sub(1);
         self.octets = self.octets.saturating_sub(set.octets.len());
+        self.hints.remove(set.hint);
         self.vacant.push(number);
     }
 }

@@ -13,7 +13,7 @@ use crate::observer::core::Core;
 use crate::observer::peers::Peer;
 use crate::observer::query::{Match, RouteQuery, StateFilter};
 use crate::policy::Judgement;
-use crate::rib::{AttributesId, Path};
+use crate::rib::{AttributesId, Hint, Path};
 
 /// Whether more is asked than where a prefix is.
 pub(super) const fn is_narrow(query: &RouteQuery) -> bool {
@@ -70,31 +70,19 @@ pub(super) fn most_of(query: &RouteQuery, core: &Core, at: crate::rib::PeerIndex
     }
 }
 
-/// Sets of attributes of which it is known whether they have the community that is asked for. While they
-/// are in use they do not change; of one that is not, whatever is known does no harm.
-#[derive(Default)]
-pub(super) struct Known {
-    have: HashMap<AttributesId, bool, RandomState>,
-    /// How many sets were looked into.
-    pub(super) sets: usize,
-}
-
-/// No more than this many sets are remembered.
-const REMEMBERED: usize = 100_000;
-
-/// A query, and what is known of attributes.
+/// A query, and what is known of attributes. It goes with the slice: when a set is given up, its number may
+/// come to stand for another.
 pub(super) struct Filter<'a> {
     query: &'a RouteQuery,
-    pub(super) known: Known,
+    community: Option<(&'a str, Hint)>,
+    /// Sets that were looked into, and whether they have the community.
+    pub(super) known: HashMap<AttributesId, bool, RandomState>,
 }
 
 impl<'a> Filter<'a> {
     pub(super) fn new(query: &'a RouteQuery) -> Self {
-        Self::knowing(query, Known::default())
-    }
-
-    pub(super) const fn knowing(query: &'a RouteQuery, known: Known) -> Self {
-        Self { query, known }
+        let community = query.community.as_deref().map(|asked| (asked, Hint::of(asked)));
+        Self { query, community, known: HashMap::default() }
     }
 
     /// Whether this route is asked for, but for its prefix.
@@ -126,17 +114,13 @@ impl<'a> Filter<'a> {
     }
 
     fn has_community(&mut self, core: &Core, id: AttributesId) -> bool {
-        let Some(asked) = &self.query.community else { return true };
-        if let Some(has) = self.known.have.get(&id) {
-            return *has;
+        let Some((asked, hint)) = self.community else { return true };
+        if !core.rib.may_have(id, hint) {
+            return false;
         }
-        if self.known.have.len() >= REMEMBERED {
-            self.known.have.clear();
-        }
-        self.known.sets += 1;
-        let has = core.rib.attributes(id).communities().any(|community| is_written(&community, asked));
-        self.known.have.insert(id, has);
-        has
+        let is_asked_for = |community| is_written(&community, asked);
+        let look = || core.rib.attributes(id).communities().any(is_asked_for);
+        *self.known.entry(id).or_insert_with(look)
     }
 }
 

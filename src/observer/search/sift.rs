@@ -6,11 +6,11 @@
 use ipnet::IpNet;
 
 use super::Search;
-use super::filter::{self, Filter, Known};
+use super::filter::{self, Filter};
 use crate::bgp::Family;
 use crate::observer::core::Core;
 use crate::observer::query::RouteQuery;
-use crate::rib::{Key, PeerIndex, Position};
+use crate::rib::{Hint, Key, PeerIndex, Position};
 
 /// For how many steps a run is looked at before they are counted.
 const CHUNK: usize = 32;
@@ -24,7 +24,6 @@ pub(super) struct Sift {
     paths: u64,
     /// How many routes are looked at in a step.
     stride: usize,
-    known: Known,
     first: First,
 }
 
@@ -32,7 +31,9 @@ impl Sift {
     /// For what the search still lacks.
     pub(super) fn new(core: &Core, search: &Search) -> Self {
         let query = &search.query;
-        let wanted = |family: &Family| query.prefix.is_none_or(|prefix| Family::of(&prefix) == *family);
+        let may_be = query.community.as_ref().is_none_or(|asked| core.rib.any_may_have(Hint::of(asked)));
+        let wanted =
+            |family: &Family| may_be && query.prefix.is_none_or(|prefix| Family::of(&prefix) == *family);
         let (mut runs, mut paths) = (Vec::new(), 0_u64);
         for (at, _) in core.peers.iter() {
             for family in Family::ALL.into_iter().filter(wanted) {
@@ -44,8 +45,7 @@ impl Sift {
         }
         let room = search.limit.saturating_sub(search.items.len()).max(1);
         let stride = search.reach.stride;
-        let known = Known::default();
-        Self { runs, position: None, paths, stride, known, first: First::new(room, search.after) }
+        Self { runs, position: None, paths, stride, first: First::new(room, search.after) }
     }
 
     /// How many routes there are to be looked at.
@@ -60,23 +60,17 @@ impl Sift {
 
     /// Goes on by some steps; answers whether it is through.
     pub(super) fn go_on(&mut self, core: &Core, query: &RouteQuery, steps: usize) -> bool {
-        let mut filter = Filter::knowing(query, std::mem::take(&mut self.known));
-        let is_through = self.go_on_by(core, query, &mut filter, steps);
-        self.known = filter.known;
-        is_through
-    }
-
-    fn go_on_by(&mut self, core: &Core, query: &RouteQuery, filter: &mut Filter<'_>, steps: usize) -> bool {
+        let mut filter = Filter::new(query);
         let mut left = steps;
         while left > 0 {
             let Some(&(at, family)) = self.runs.last() else { return true };
             let chunk = left.min(CHUNK);
-            let (sets, kept) = (filter.known.sets, self.first.kept);
-            self.position = self.look_at(core, query, filter, at, family, chunk * self.stride);
+            let (sets, kept) = (filter.known.len(), self.first.kept);
+            self.position = self.look_at(core, query, &mut filter, at, family, chunk * self.stride);
             if self.position.is_none() {
                 self.runs.pop();
             }
-            let dear = (filter.known.sets - sets).saturating_add((self.first.kept - kept) / 4);
+            let dear = (filter.known.len() - sets).saturating_add((self.first.kept - kept) / 4);
             left = left.saturating_sub(chunk).saturating_sub(dear);
         }
         self.runs.is_empty()

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use proptest::prelude::*;
 
 use super::{offline, trace, *};
+use crate::bgp::attribute::Community;
 use crate::observer::core::Core;
 use crate::observer::peers::{Tally, answers};
 use crate::observer::trace::to_memory;
@@ -22,12 +23,18 @@ const V4: [&str; 6] =
     ["10.96.0.0/12", "10.244.1.0/26", "10.244.1.64/26", "10.244.9.9/32", "172.16.0.0/24", "0.0.0.0/0"];
 const V6: [&str; 4] = ["fd00:244::/122", "fd00:244::40/122", "fd00:999::/64", "::/0"];
 
+/// Communities that a route may have: `65102:1` and `65102:2`.
+const TAGS: [&[Community]; 4] = {
+    const TAG: [Community; 2] = [Community::Standard(0xFE4E_0001), Community::Standard(0xFE4E_0002)];
+    [&[], &[TAG[0]], &[TAG[1]], &TAG]
+};
+
 #[derive(Clone, Debug)]
 pub(super) enum Happening {
     /// Another session; the terms are one of a few.
     Up(usize, u8),
-    /// Of which prefix, by which path, and whether somebody else originated it.
-    Announce(usize, usize, u32, bool),
+    /// Of which prefix, by which path, whether somebody else originated it, and with which of [`TAGS`].
+    Announce(usize, usize, u32, bool, usize),
     Withdraw(usize, usize, u32),
     EndOfRib(usize),
     BeginRefresh(usize),
@@ -47,8 +54,8 @@ pub(super) fn happening() -> impl Strategy<Value = Happening> {
     let slot = || 0..SLOTS.len();
     prop_oneof![
         3 => (slot(), 0..6_u8).prop_map(|(slot, terms)| Up(slot, terms)),
-        12 => (slot(), 0..6_usize, 0..2_u32, prop::bool::weighted(0.2))
-            .prop_map(|(slot, prefix, path, foreign)| Announce(slot, prefix, path, foreign)),
+        12 => (slot(), 0..6_usize, 0..2_u32, prop::bool::weighted(0.2), 0..TAGS.len())
+            .prop_map(|(slot, prefix, path, foreign, tags)| Announce(slot, prefix, path, foreign, tags)),
         4 => (slot(), 0..6_usize, 0..2_u32).prop_map(|(slot, prefix, path)| Withdraw(slot, prefix, path)),
         3 => slot().prop_map(EndOfRib),
         1 => slot().prop_map(BeginRefresh),
@@ -205,13 +212,14 @@ impl Play {
                 let session = world.up_with(leaf, address, session_terms(slot, which));
                 models[slot].up(session, world.now);
             }
-            Happening::Announce(slot, place, path, foreign) => {
+            Happening::Announce(slot, place, path, foreign, tags) => {
                 let Some(session) = models[slot].session.clone() else { return };
                 let path = if session.terms.add_path == Families::NONE { 0 } else { path };
                 let ases = [session.terms.peer_as, 64_999];
                 let ases = if foreign { &ases[..] } else { &ases[..1] };
                 let prefix = prefix_of(slot, place);
-                world.announce_paths(&session, &Builder::new(ases, session.peer.address), &[(path, prefix)]);
+                let attributes = Builder::new(ases, session.peer.address).communities(TAGS[tags]);
+                world.announce_paths(&session, &attributes, &[(path, prefix)]);
                 models[slot].routes.insert((prefix, path), (foreign, false));
             }
             Happening::Withdraw(slot, place, path) => {

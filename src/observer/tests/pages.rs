@@ -6,9 +6,11 @@ use proptest::prelude::*;
 
 use super::model::{Play, happening};
 use super::*;
+use crate::bgp::attribute::Community;
 use crate::observer::search::{Reach, Search};
 use crate::observer::{Match, StateFilter};
 use crate::policy::{Class, Reason};
+use crate::rib::Hint;
 
 /// What names a route to readers.
 type Name = (IpNet, Arc<str>, IpAddr, u32);
@@ -36,6 +38,7 @@ fn is_asked_for(query: &RouteQuery, route: &view::Route) -> bool {
         && query.peer.is_none_or(|peer| route.peer == peer)
         && query.leaf.as_ref().is_none_or(|leaf| *route.leaf == **leaf)
         && query.node.as_ref().is_none_or(|node| route.node.as_deref() == Some(node))
+        && query.community.as_ref().is_none_or(|community| route.communities.contains(community))
 }
 
 /// All that the query asks for, without its filters' help.
@@ -53,9 +56,9 @@ fn query() -> impl Strategy<Value = RouteQuery> {
     let reasons = vec![Reason::DefaultRoute, Reason::NotAllowed, Reason::AsPathTooLong];
     let reason = prop::option::weighted(0.2, prop::sample::select(reasons));
     let who = (some(&[NODE, "192.168.1.3"]), some(&["leaf1", "leaf2"]), some(&[NODE, "192.168.1.3"]));
-    let most = (prefix, matching, class, state, reason);
+    let most = (prefix, matching, class, state, reason, some(&["65102:1", "65102:2", "65102:3"]));
     (most, who, 1_usize..4).prop_map(|(most, (peer, leaf, node), limit)| {
-        let (prefix, matching, class, state, reason) = most;
+        let (prefix, matching, class, state, reason, community) = most;
         RouteQuery {
             prefix: prefix.map(net),
             matching,
@@ -65,6 +68,7 @@ fn query() -> impl Strategy<Value = RouteQuery> {
             peer: peer.map(ip),
             leaf: leaf.map(str::to_owned),
             node: node.map(str::to_owned),
+            community: community.map(str::to_owned),
             limit,
             ..RouteQuery::default()
         }
@@ -119,4 +123,35 @@ proptest! {
         prop_assert!(once.is_superset(&stays), "missing: {:?}", &stays - &once);
         prop_assert!(once.is_subset(&ever), "never asked for: {:?}", &once - &ever);
     }
+}
+
+/// What a slice found out about a set of attributes says nothing of the next one, in which the number may
+/// stand for another set.
+#[test]
+fn a_number_that_is_given_out_again_between_slices_hides_nothing() {
+    let asked = "65102:1";
+    let tagged = |value: u32| {
+        Builder::new(&[NODE_AS], ip(NODE)).communities(&[Community::Standard(NODE_AS << 16 | value)])
+    };
+    let alike = |value: &u32| Hint::of(&format!("{NODE_AS}:{value}")) == Hint::of(asked);
+    let other = (2..10_000).find(alike).expect("hints are few");
+    let mut world = World::new();
+    let node = world.up("leaf1", NODE, NODE_AS, NODE);
+    world.announce_as(&node, &tagged(1).med(1), &["10.244.1.0/26"]);
+    world.announce_as(&node, &tagged(other), &["10.244.1.64/26"]);
+    let attributes = |world: &World, prefix| {
+        let mut paths = world.core.rib.exact(net(prefix));
+        paths.next().expect("the route").attributes
+    };
+    let looked_at = attributes(&world, "10.244.1.64/26");
+
+    let query = RouteQuery { community: Some(asked.to_owned()), ..RouteQuery::default() };
+    let mut search = Search::within(Reach { walk: 0, most: 10, sift: 10, stride: 1 }, query);
+    assert!(!world.core.search(&mut search, 1), "one route was looked at");
+    world.withdraw(&node, &["10.244.1.64/26"]);
+    world.announce_as(&node, &tagged(1).med(2), &["10.244.1.0/26"]);
+    assert_eq!(attributes(&world, "10.244.1.0/26"), looked_at, "the number of the other set");
+    while !world.core.search(&mut search, 1) {}
+    let page = search.finish(&world.core);
+    assert_eq!(page.items.iter().map(|route| route.prefix).collect::<Vec<_>>(), [net("10.244.1.0/26")]);
 }
