@@ -125,7 +125,10 @@ impl Core {
         }
         let sift = Sift::new(self, search);
         let all: u64 = Family::ALL.into_iter().map(|family| self.rib.counters(family).paths).sum();
-        let walk = (search.limit as u64).saturating_mul(all / sift.paths().max(1));
+        // What is wanted often stands together: a page that goes on begins in the midst of it, while the
+        // first one may have far to go.
+        let far = if search.after.is_none() { 2 } else { 1 };
+        let walk = (search.limit as u64).saturating_mul(far * all / sift.paths().max(1));
         if sift.paths() <= search.reach.sift && sift.steps() < walk {
             Way::Sift(sift)
         } else {
