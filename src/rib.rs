@@ -23,6 +23,7 @@ mod judgements;
 mod lists;
 mod peer;
 mod prefetch;
+mod run;
 mod table;
 #[cfg(test)]
 mod tests;

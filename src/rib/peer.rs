@@ -4,6 +4,7 @@ use ipnet::IpNet;
 
 use super::address::Address;
 use super::attributes::AttributesId;
+use super::run::Run;
 use crate::time::Timestamp;
 
 /// One path: 16 octets for IPv4.
@@ -85,7 +86,7 @@ fn seconds(at: Timestamp) -> u32 {
 /// What one peer said in one family, in no order.
 #[derive(Debug)]
 pub(super) struct Peer<A> {
-    records: Vec<Record<A>>,
+    records: Run<Record<A>>,
     /// Path identifiers, beside the records; none at all until one is not 0.
     path_ids: Vec<u32>,
     /// The generation of what is heard now; whatever has another is old.
@@ -103,7 +104,7 @@ pub(super) struct Peer<A> {
 impl<A> Default for Peer<A> {
     fn default() -> Self {
         Self {
-            records: Vec::new(),
+            records: Run::default(),
             path_ids: Vec::new(),
             generation: 0,
             span: 0,
@@ -131,17 +132,17 @@ impl<A: Address> Peer<A> {
 
     /// Memory held.
     pub(super) fn bytes(&self) -> usize {
-        let records = self.records.capacity().saturating_mul(size_of::<Record<A>>());
-        records.saturating_add(self.path_ids.capacity().saturating_mul(size_of::<u32>()))
+        self.records.bytes().saturating_add(self.path_ids.capacity().saturating_mul(size_of::<u32>()))
     }
 
     pub(super) fn record(&self, at: u32) -> Option<&Record<A>> {
         self.records.get(place(at))
     }
 
-    /// The records from `start` up to `end`.
-    pub(super) fn records(&self, start: u32, end: u32) -> &[Record<A>] {
-        self.records.get(place(start)..place(end)).unwrap_or_default()
+    /// The records from `start` up to `end` with their places, from the end down.
+    pub(super) fn records(&self, start: u32, end: u32) -> impl Iterator<Item = (u32, &Record<A>)> {
+        let records = self.records.down(place(start), place(end));
+        records.map(|(at, record)| (u32::try_from(at).unwrap_or(u32::MAX), record))
     }
 
     pub(super) fn record_mut(&mut self, at: u32) -> Option<&mut Record<A>> {
@@ -165,10 +166,6 @@ impl<A: Address> Peer<A> {
         }
         if path_id != 0 || !self.path_ids.is_empty() {
             self.path_ids.push(path_id);
-        }
-        if self.records.len() == self.records.capacity() {
-            // A peer's run is small beside the table: little room is wasted, and a copy is short.
-            self.records.reserve_exact((self.records.len() / 8).max(4));
         }
         self.records.push(record);
     }
@@ -194,12 +191,10 @@ impl<A: Address> Peer<A> {
         if at < self.path_ids.len() {
             self.path_ids.swap_remove(at);
         }
-        if self.records.is_empty() {
-            (self.records, self.path_ids) = (Vec::new(), Vec::new());
-        } else if self.records.len() < self.records.capacity() / 4 {
-            let room = self.records.len().saturating_mul(2);
-            self.records.shrink_to(room);
-            self.path_ids.shrink_to(room);
+        if self.records.len() == 0 {
+            self.path_ids = Vec::new();
+        } else if self.path_ids.len() < self.path_ids.capacity() / 4 {
+            self.path_ids.shrink_to(self.path_ids.len().saturating_mul(2));
         }
     }
 

@@ -272,12 +272,12 @@ impl<A: Address> Table<A> {
         let start = end.saturating_sub(u32::try_from(budget).unwrap_or(u32::MAX));
         // What one UPDATE brought stands side by side, and is asked about once.
         let mut last = None;
-        for (at, record) in (start..end).zip(peer.records(start, end)).rev() {
+        peer.records(start, end).for_each(|(at, record)| {
             let said = record.said();
             let is_wanted = match last {
                 Some((same, is_wanted)) if same == said => is_wanted,
                 _ => {
-                    let Some(judgement) = judgements.get(record.judgement()) else { continue };
+                    let Some(judgement) = judgements.get(record.judgement()) else { return };
                     let is_wanted = wanted(record.attributes(), judgement, peer.is_old(record));
                     last.insert((said, is_wanted)).1
                 }
@@ -288,7 +288,7 @@ impl<A: Address> Table<A> {
             if is_wanted && is_within {
                 found(record.prefix(), peer.path_id(at));
             }
-        }
+        });
         (start > 0).then_some(Position(start))
     }
 
