@@ -14,8 +14,8 @@ use crate::daemon::Daemon;
 use crate::observer::{Settings, trace};
 use crate::speaker;
 
-/// Threads at most. There is one writer of routes; one more reads and parses faster than it writes, and one
-/// answers HTTP. Beyond that, threads only wake each other.
+/// Threads at most, however many cores there are. One task writes all routes; sessions read and parse faster than
+/// it writes, so that two more threads keep it busy, and one is left to HTTP. Others would only wake each other.
 const WORKERS: usize = 4;
 
 #[derive(Debug, Args)]
