@@ -21,7 +21,7 @@ pub(crate) fn parsed(octets: &[u8]) -> u64 {
             },
             MessageType::Open => {
                 let open = Open::parse(found.body).unwrap();
-                open.capabilities.iter().map(|one| u64::from(one.code())).sum()
+                open.capabilities.encoded().map(|(code, _)| u64::from(code)).sum()
             }
             _ => 1,
         });

@@ -1,5 +1,7 @@
 //! Capabilities (RFC 5492): what an OPEN offers.
 
+mod list;
+
 use std::fmt;
 
 use bytes::{BufMut, Bytes, BytesMut};
@@ -7,6 +9,8 @@ use bytes::{BufMut, Bytes, BytesMut};
 use super::Family;
 use super::notification::sanitised;
 use super::wire::{Parsed, counted_by_u8, u8, u16, u32};
+
+pub use list::Capabilities;
 
 /// One capability. Each is read within its own length; one that is known but makes no sense is kept as
 /// [`Malformed`](Capability::Malformed) and counts as not offered.
@@ -128,6 +132,9 @@ pub struct LongLivedFamily {
 }
 
 impl Capability {
+    /// The code of the capability for 4-octet AS numbers (RFC 6793, 9).
+    pub(super) const FOUR_OCTET_AS: u8 = 65;
+
     /// The capability that offers `family`.
     pub const fn multiprotocol(family: Family) -> Self {
         Self::Multiprotocol { afi: family.afi(), safi: 1 }
@@ -142,7 +149,7 @@ impl Capability {
             Self::ExtendedMessage => 6,
             Self::Role(_) => 9,
             Self::GracefulRestart { .. } => 64,
-            Self::FourOctetAs(_) => 65,
+            Self::FourOctetAs(_) => Self::FOUR_OCTET_AS,
             Self::AddPath(_) => 69,
             Self::EnhancedRouteRefresh => 70,
             Self::LongLivedGracefulRestart(_) => 71,
@@ -152,14 +159,8 @@ impl Capability {
         }
     }
 
-    /// Reads one capability: code, length, value.
-    pub(super) fn parse(input: &[u8]) -> Parsed<'_, Self> {
-        let (input, code) = u8(input)?;
-        let (input, value) = counted_by_u8(input)?;
-        Ok((input, Self::decode(code, value)))
-    }
-
-    fn decode(code: u8, value: &[u8]) -> Self {
+    /// The capability with this code and this value.
+    pub(super) fn decode(code: u8, value: &[u8]) -> Self {
         let decoded = match code {
             1 => complete(value, multiprotocol),
             2 => value.is_empty().then_some(Self::RouteRefresh),
@@ -167,7 +168,7 @@ impl Capability {
             6 => value.is_empty().then_some(Self::ExtendedMessage),
             9 => complete(value, u8).map(Self::Role),
             64 => graceful_restart(value),
-            65 => complete(value, u32).map(Self::FourOctetAs),
+            Self::FOUR_OCTET_AS => complete(value, u32).map(Self::FourOctetAs),
             69 => list(value, add_path_family).map(Self::AddPath),
             70 => value.is_empty().then_some(Self::EnhancedRouteRefresh),
             71 => list(value, long_lived_family).map(Self::LongLivedGracefulRestart),

@@ -6,7 +6,7 @@ use super::{Error, Frame, MessageType, Negotiated, Notification, Open, RouteRefr
 #[derive(Clone, Debug)]
 pub enum Message<'a> {
     /// OPEN.
-    Open(Open),
+    Open(Open<'a>),
     /// UPDATE.
     Update(Update<'a>),
     /// NOTIFICATION.

@@ -43,7 +43,7 @@ pub struct Negotiated {
 
 impl Negotiated {
     /// What two OPENs that are both acceptable agree on.
-    pub fn between(ours: &Open, theirs: &Open) -> Self {
+    pub fn between(ours: &Open<'_>, theirs: &Open<'_>) -> Self {
         let hold_time = Duration::from_secs(ours.hold_time.min(theirs.hold_time).into());
         let families = families(ours).intersection(families(theirs));
         let both =
@@ -74,9 +74,9 @@ fn keepalive_time(hold_time: Duration) -> Duration {
 }
 
 /// Families offered; IPv4 where the capability is missing altogether (RFC 4760, 8).
-fn families(open: &Open) -> Families {
+fn families(open: &Open<'_>) -> Families {
     let mut offered = open.capabilities.iter().filter_map(|capability| match capability {
-        Capability::Multiprotocol { afi, safi } => Some(Family::from_wire(*afi, *safi)),
+        Capability::Multiprotocol { afi, safi } => Some(Family::from_wire(afi, safi)),
         _ => None,
     });
     match offered.next() {
@@ -86,9 +86,9 @@ fn families(open: &Open) -> Families {
 }
 
 /// Families of which `open` offers to receive, or to send, several paths a prefix (RFC 7911, 4).
-fn add_path(open: &Open, receive: bool) -> Families {
+fn add_path(open: &Open<'_>, receive: bool) -> Families {
     let mut families = Families::NONE;
-    for capability in &open.capabilities {
+    for capability in open.capabilities.iter() {
         let Capability::AddPath(entries) = capability else { continue };
         for entry in entries {
             let offered = if receive { entry.receives() } else { entry.sends() };
@@ -101,7 +101,7 @@ fn add_path(open: &Open, receive: bool) -> Families {
 }
 
 /// Of several graceful restart capabilities the last counts (RFC 4724, 3).
-fn graceful_restart(ours: &Open, theirs: &Open, negotiated: Families) -> Option<GracefulRestart> {
+fn graceful_restart(ours: &Open<'_>, theirs: &Open<'_>, negotiated: Families) -> Option<GracefulRestart> {
     let (restarting, notification, time, entries) = last_graceful_restart(theirs)?;
     let (_, our_notification, _, _) = last_graceful_restart(ours)?;
     let named = |entry: &&RestartFamily| Family::from_wire(entry.afi, entry.safi);
@@ -117,13 +117,14 @@ fn graceful_restart(ours: &Open, theirs: &Open, negotiated: Families) -> Option<
     })
 }
 
-fn last_graceful_restart(open: &Open) -> Option<(bool, bool, u16, &[RestartFamily])> {
-    open.capabilities.iter().rev().find_map(|capability| match capability {
+fn last_graceful_restart(open: &Open<'_>) -> Option<(bool, bool, u16, Vec<RestartFamily>)> {
+    let offered = open.capabilities.iter().filter_map(|capability| match capability {
         Capability::GracefulRestart { restarting, notification, time, families } => {
-            Some((*restarting, *notification, *time, families.as_slice()))
+            Some((restarting, notification, time, families))
         }
         _ => None,
-    })
+    });
+    offered.last()
 }
 
 /// What the peer said of graceful restart (RFC 4724, section 3).

@@ -34,7 +34,7 @@ impl Offer {
     }
 
     /// Our OPEN.
-    pub fn open(&self) -> Open {
+    pub fn open(&self) -> Open<'static> {
         let mut capabilities: Vec<_> = self.multiprotocol().collect();
         capabilities.extend([
             Capability::RouteRefresh,
@@ -56,7 +56,7 @@ impl Offer {
     ///
     /// # Errors
     /// An AS that is not permitted, a peer of two roles, and one with which we share no family.
-    pub fn negotiate(&self, open: &Open) -> Result<Negotiated, Error> {
+    pub fn negotiate(&self, open: &Open<'_>) -> Result<Negotiated, Error> {
         if !self.permits(open.asn()) {
             return Err(Error::new(Problem::PeerAs).at(1));
         }
@@ -93,7 +93,7 @@ mod tests {
         }
     }
 
-    fn open(capabilities: Vec<Capability>) -> Open {
+    fn open(capabilities: Vec<Capability>) -> Open<'static> {
         Open::new(65201, 240, Ipv4Addr::new(10, 0, 0, 1), capabilities)
     }
 
@@ -104,7 +104,7 @@ mod tests {
             Capability::GracefulRestart { restarting: false, notification: true, time: 0, families: vec![] };
         assert_eq!((ours.asn(), ours.hold_time, ours.identifier), (65101, 3, Ipv4Addr::new(10, 0, 0, 101)));
         assert_eq!(
-            ours.capabilities,
+            ours.capabilities.iter().collect::<Vec<_>>(),
             [
                 Capability::Multiprotocol { afi: 1, safi: 1 },
                 Capability::Multiprotocol { afi: 2, safi: 1 },

@@ -9,7 +9,7 @@ use super::{Family, Notification, Open};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outgoing {
     /// OPEN.
-    Open(Open),
+    Open(Open<'static>),
     /// KEEPALIVE.
     Keepalive,
     /// NOTIFICATION.

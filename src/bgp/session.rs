@@ -316,7 +316,7 @@ impl Session {
         };
         match self.offer.negotiate(&open) {
             Ok(negotiated) => {
-                let capabilities = open.capabilities.iter().map(ToString::to_string).collect();
+                let capabilities = open.capabilities.iter().map(|one| one.to_string()).collect();
                 self.state = State::Opened(Box::new(Agreed { negotiated, capabilities }));
             }
             Err(error) => self.fail(&error, now),

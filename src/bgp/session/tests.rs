@@ -6,7 +6,7 @@ use bytes::BufMut;
 
 use super::*;
 use crate::bgp::batch::Item;
-use crate::bgp::capability::{Capability, RestartFamily};
+use crate::bgp::capability::{Capabilities, Capability, RestartFamily};
 use crate::bgp::notification::Cease;
 use crate::bgp::{Family, frame};
 use crate::config::model::AsRange;
@@ -38,7 +38,7 @@ impl Pair {
     }
 
     /// After the peer's OPEN and our admission.
-    fn confirming(open: &Open) -> Self {
+    fn confirming(open: &Open<'static>) -> Self {
         let mut pair = Self::new();
         pair.sent();
         pair.feed(&message(&Outgoing::Open(open.clone())));
@@ -47,7 +47,7 @@ impl Pair {
         pair
     }
 
-    fn established(open: &Open) -> Self {
+    fn established(open: &Open<'static>) -> Self {
         let mut pair = Self::confirming(open);
         pair.sent();
         pair.feed(&message(&Outgoing::Keepalive));
@@ -104,11 +104,11 @@ fn offer() -> Offer {
     }
 }
 
-fn open() -> Open {
+fn open() -> Open<'static> {
     open_with(vec![])
 }
 
-fn open_with(mut capabilities: Vec<Capability>) -> Open {
+fn open_with(mut capabilities: Vec<Capability>) -> Open<'static> {
     capabilities.extend([
         Capability::Multiprotocol { afi: 1, safi: 1 },
         Capability::RouteRefresh,
@@ -283,7 +283,7 @@ fn the_peer_may_offer_anything_lawful() {
     for hold_time in [0, 3, 65535] {
         Pair::established(&Open { hold_time, ..open() });
     }
-    Pair::established(&Open { capabilities: vec![], ..open() });
+    Pair::established(&Open { capabilities: Capabilities::default(), ..open() });
     Pair::established(&Open { identifier: offer().identifier, ..open() });
     let unknown = Capability::Unknown { code: 200, data: bytes::Bytes::from_static(b"data") };
     Pair::established(&open_with(vec![unknown.clone(), unknown]));
@@ -553,7 +553,7 @@ fn refresh_is_asked_where_it_was_negotiated() {
     pair.session.refresh(Families::ALL, pair.now);
     assert_eq!(pair.sent(), [(MessageType::RouteRefresh, vec![0, 1, 0, 1])]);
 
-    let mut deaf = Pair::established(&Open { capabilities: vec![], ..open() });
+    let mut deaf = Pair::established(&Open { capabilities: Capabilities::default(), ..open() });
     deaf.sent();
     deaf.session.refresh(Families::ALL, deaf.now);
     assert!(deaf.sent().is_empty());

@@ -144,7 +144,7 @@ fn opens() {
             (open.asn(), open.hold_time, open.identifier.to_string().as_str()),
             (asn, 240, "172.16.10.1")
         );
-        let shown: Vec<_> = open.capabilities.iter().map(ToString::to_string).collect();
+        let shown: Vec<_> = open.capabilities.iter().map(|one| one.to_string()).collect();
         assert_eq!(shown.join(", "), capabilities);
     }
 }

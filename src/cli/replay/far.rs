@@ -26,9 +26,9 @@ pub(super) struct Far {
     /// How the session, or the last one, came to be known.
     pub(super) how: How,
     /// An OPEN of the peer that has not become a session yet.
-    pub(super) opened: Option<Open>,
+    pub(super) opened: Option<Open<'static>>,
     /// Its last OPEN, for what a session that began before the file does not tell.
-    open: Option<Open>,
+    open: Option<Open<'static>>,
     /// Its BGP identifier, as an index of peers tells it.
     identifier: Option<Ipv4Addr>,
     pub(super) session: Option<SessionId>,
@@ -156,8 +156,8 @@ impl Far {
             capabilities: self
                 .open
                 .iter()
-                .flat_map(|open| &open.capabilities)
-                .map(ToString::to_string)
+                .flat_map(|open| open.capabilities.iter())
+                .map(|one| one.to_string())
                 .collect(),
             negotiated: Arc::new(negotiated),
             neighbors: Arc::clone(&self.neighbors),

@@ -88,7 +88,7 @@ impl Recording {
             families,
         });
         let capabilities = [Capability::multiprotocol(Family::Ipv4), Capability::FourOctetAs(65102)];
-        let capabilities = capabilities.into_iter().chain(restart).collect();
+        let capabilities = capabilities.into_iter().chain(restart);
         self.message(4, &Outgoing::Open(Open::new(65102, 90, [172, 16, 1, 9].into(), capabilities)))
     }
 

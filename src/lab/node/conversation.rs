@@ -166,18 +166,18 @@ impl Conversation {
         }
     }
 
-    fn agree(&mut self, open: &Open) -> Heard {
+    fn agree(&mut self, open: &Open<'_>) -> Heard {
         if self.leaf_as.is_some_and(|asn| asn != open.asn()) {
             return Heard::Wrong(wire::bad_peer_as(open.asn()));
         }
         let hold_time = Duration::from_secs(open.hold_time.min(HOLD_TIME).into());
         let mut terms =
             Terms { hold_time, add_path: false, enhanced_refresh: false, promises_end_of_rib: false };
-        for capability in &open.capabilities {
+        for capability in open.capabilities.iter() {
             match capability {
                 Capability::EnhancedRouteRefresh => terms.enhanced_refresh = true,
                 Capability::GracefulRestart { restarting, .. } => terms.promises_end_of_rib = !restarting,
-                Capability::AddPath(offers) => terms.add_path |= wire::takes_path_ids(offers, self.family),
+                Capability::AddPath(offers) => terms.add_path |= wire::takes_path_ids(&offers, self.family),
                 _ => {}
             }
         }

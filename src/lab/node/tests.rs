@@ -48,7 +48,7 @@ impl Leaf {
     }
 
     /// Accepts, and brings the session to Established with an End-of-RIB of its own.
-    async fn welcome(&self) -> (Link, Open) {
+    async fn welcome(&self) -> (Link, Open<'static>) {
         let mut link = self.accept().await;
         let open = link.greet(3).await;
         link.say(&Outgoing::EndOfRib(Family::Ipv4)).await;
@@ -63,7 +63,7 @@ struct Link {
 }
 
 impl Link {
-    async fn greet(&mut self, hold_time: u16) -> Open {
+    async fn greet(&mut self, hold_time: u16) -> Open<'static> {
         let capabilities = vec![
             Capability::multiprotocol(Family::Ipv4),
             Capability::RouteRefresh,
@@ -76,7 +76,7 @@ impl Link {
         assert_eq!(kind, MessageType::Open);
         self.say(&Outgoing::Keepalive).await;
         assert_eq!(self.hear().await.unwrap().0, MessageType::Keepalive);
-        Open::parse(&open).unwrap()
+        Open::parse(&open).unwrap().into_owned()
     }
 
     async fn say(&mut self, message: &Outgoing) {
@@ -123,13 +123,14 @@ impl Link {
     }
 }
 
-fn restart_bits(open: &Open) -> (bool, bool) {
+fn restart_bits(open: &Open<'_>) -> (bool, bool) {
     let bits = open.capabilities.iter().find_map(|capability| match capability {
-        Capability::GracefulRestart { restarting, families, .. } => Some((*restarting, families.as_slice())),
+        Capability::GracefulRestart { restarting, families, .. } => Some((restarting, families)),
         _ => None,
     });
-    let Some((restarting, [RestartFamily { forwarding, .. }])) = bits else { panic!("{open:?}") };
-    (restarting, *forwarding)
+    let Some((restarting, families)) = bits else { panic!("{open:?}") };
+    let [RestartFamily { forwarding, .. }] = families[..] else { panic!("{open:?}") };
+    (restarting, forwarding)
 }
 
 #[tokio::test]
@@ -276,8 +277,8 @@ async fn two_daemons_share_an_identifier_and_no_route() {
     other.say(&Outgoing::EndOfRib(Family::Ipv6)).await;
 
     assert_eq!((ipv4.identifier, ipv4.asn()), (ipv6.identifier, ipv6.asn()));
-    assert_eq!(ipv4.capabilities[0], Capability::multiprotocol(Family::Ipv4));
-    assert_eq!(ipv6.capabilities[0], Capability::multiprotocol(Family::Ipv6));
+    assert_eq!(ipv4.capabilities.iter().next().unwrap(), Capability::multiprotocol(Family::Ipv4));
+    assert_eq!(ipv6.capabilities.iter().next().unwrap(), Capability::multiprotocol(Family::Ipv6));
     link.hear_table().await;
     assert!(other.hear_update().await.ends_with(&[122, 0xfd, 0, 0, 16, 2, 68, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0]));
     assert_eq!(other.hear_update().await, [0, 0, 0, 6, 0x80, 15, 3, 0, 2, 1]);

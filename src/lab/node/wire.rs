@@ -25,7 +25,7 @@ const SEQUENCE: u8 = 2;
 /// BIRD 1.6's OPEN: always 63 octets, all capabilities in one parameter.
 pub(super) fn open(settings: &Settings, family: Family, hold_time: u16, restarted: bool, out: &mut BytesMut) {
     let (afi, safi) = (family.afi(), 1);
-    let capabilities = vec![
+    let capabilities = [
         Capability::multiprotocol(family),
         Capability::RouteRefresh,
         Capability::GracefulRestart {
@@ -41,7 +41,12 @@ pub(super) fn open(settings: &Settings, family: Family, hold_time: u16, restarte
     ];
     // BIRD does not take 65535 for a number of two octets.
     let my_as = u16::try_from(settings.asn).ok().filter(|asn| *asn != u16::MAX).unwrap_or(AS_TRANS);
-    let open = Open { my_as, hold_time, identifier: settings.identifier, capabilities };
+    let open = Open {
+        my_as,
+        hold_time,
+        identifier: settings.identifier,
+        capabilities: capabilities.into_iter().collect(),
+    };
     Outgoing::Open(open).encode(out);
 }
 

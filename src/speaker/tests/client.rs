@@ -73,7 +73,7 @@ pub(super) fn peer(address: &str) -> PeerId {
     PeerId { leaf: "a".into(), address: address.parse().unwrap() }
 }
 
-pub(super) fn open(asn: u32, last: u8, restart: bool) -> Open {
+pub(super) fn open(asn: u32, last: u8, restart: bool) -> Open<'static> {
     let mut capabilities = vec![
         Capability::Multiprotocol { afi: 1, safi: 1 },
         Capability::RouteRefresh,
@@ -119,7 +119,7 @@ impl Client {
     }
 
     /// A session that has come up.
-    pub(super) async fn establish(from: &str, to: SocketAddr, open: Open) -> Self {
+    pub(super) async fn establish(from: &str, to: SocketAddr, open: Open<'static>) -> Self {
         let mut client = Self::connect(from, to).await;
         client.greet(open).await;
         assert_eq!(client.expect(MessageType::Update).await, [0; 4]);
@@ -127,7 +127,7 @@ impl Client {
     }
 
     /// Exchanges OPEN and KEEPALIVE.
-    pub(super) async fn greet(&mut self, open: Open) {
+    pub(super) async fn greet(&mut self, open: Open<'static>) {
         self.send(&Outgoing::Open(open)).await;
         self.expect(MessageType::Open).await;
         self.expect(MessageType::Keepalive).await;

@@ -34,14 +34,15 @@ fn update() -> Vec<u8> {
 }
 
 /// An OPEN that makes NOTIFICATIONs graceful too (RFC 8538).
-fn with_n_bit(last: u8) -> bgp::Open {
-    let mut open = open(65201, last, true);
-    for capability in &mut open.capabilities {
-        if let Capability::GracefulRestart { notification, .. } = capability {
+fn with_n_bit(last: u8) -> bgp::Open<'static> {
+    let open = open(65201, last, true);
+    let capabilities = open.capabilities.iter().map(|mut capability| {
+        if let Capability::GracefulRestart { notification, .. } = &mut capability {
             *notification = true;
         }
-    }
-    open
+        capability
+    });
+    bgp::Open { capabilities: capabilities.collect(), ..open }
 }
 
 fn octets(messages: &[Outgoing]) -> Vec<u8> {
@@ -108,8 +109,9 @@ async fn both_families_speak_over_ipv6() {
     let mut six = leaf("a", 65101);
     six.listen = vec!["[::1]:0".parse().unwrap()];
     let mut host = Host::start(config(vec![six], vec![neighbors("a", "::1/128", "65201")])).await;
-    let mut open = open(65201, 1, false);
-    open.capabilities.push(Capability::Multiprotocol { afi: 2, safi: 1 });
+    let open = open(65201, 1, false);
+    let both = open.capabilities.iter().chain([Capability::Multiprotocol { afi: 2, safi: 1 }]);
+    let open = bgp::Open { capabilities: both.collect(), ..open };
     let mut client = Client::establish("::1", host.address(), open).await;
     assert_eq!(client.expect(MessageType::Update).await.len(), 10);
     let Event::Established(up) = host.event().await else { panic!() };

@@ -64,7 +64,7 @@ impl Judge {
         if peer_as != 0 && !same_as(open.asn(), peer_as, message.four_octet_as) {
             self.notes.sent += 1;
         } else if let Some(far) = self.fars.get_mut(at) {
-            far.opened = Some(open);
+            far.opened = Some(open.into_owned());
         }
     }
 
