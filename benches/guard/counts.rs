@@ -37,11 +37,20 @@ pub(crate) struct Count {
 
 impl Counts {
     /// What is recorded; nothing, if there is no record.
-    pub(crate) fn recorded() -> Self {
-        std::fs::read_to_string(FILE).map_or_else(
-            |_| Self::default(),
-            |text| toml::from_str(&text).unwrap_or_else(|error| panic!("{FILE}: {error}")),
-        )
+    pub(crate) fn recorded() -> Option<Self> {
+        let text = std::fs::read_to_string(FILE).ok()?;
+        Some(toml::from_str(&text).unwrap_or_else(|error| panic!("{FILE}: {error}")))
+    }
+
+    /// Whether nothing was counted.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.kernels.is_empty()
+    }
+
+    /// Whether they are of the toolchain that the project is built with.
+    pub(crate) fn are_of_the_pinned(&self) -> bool {
+        let release = self.toolchain.split(' ').nth(1);
+        release == Some(pinned().as_str())
     }
 
     /// Counts.
@@ -69,6 +78,15 @@ impl Counts {
     pub(crate) fn differences<'a>(&'a self, new: &'a Self) -> Differences<'a> {
         Differences { old: self, new }
     }
+}
+
+/// The channel in `rust-toolchain.toml`.
+pub(crate) fn pinned() -> String {
+    const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/rust-toolchain.toml");
+    let text = std::fs::read_to_string(FILE).unwrap_or_else(|error| panic!("{FILE}: {error}"));
+    let file: toml::Table = toml::from_str(&text).unwrap_or_else(|error| panic!("{FILE}: {error}"));
+    let channel = file.get("toolchain").and_then(|toolchain| toolchain.get("channel")?.as_str());
+    channel.unwrap_or_else(|| panic!("{FILE} pins no channel")).to_owned()
 }
 
 fn toolchain() -> String {

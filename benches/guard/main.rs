@@ -30,7 +30,15 @@ fn main() -> ExitCode {
 }
 
 fn check() -> ExitCode {
-    let (recorded, counted) = (Counts::recorded(), Counts::now());
+    let Some(recorded) = Counts::recorded().filter(|recorded| !recorded.is_empty()) else {
+        println!("Nothing is recorded: benches/guard/run --bless.");
+        return ExitCode::FAILURE;
+    };
+    if !recorded.are_of_the_pinned() {
+        println!("Recorded with {}, but the project is built with {}.", recorded.toolchain, counts::pinned());
+        return ExitCode::FAILURE;
+    }
+    let counted = Counts::now();
     let differences = recorded.differences(&counted);
     print!("{differences}");
     if differences.are_within_band() {
@@ -46,7 +54,11 @@ fn check() -> ExitCode {
 
 fn bless() -> ExitCode {
     let counted = Counts::now();
-    print!("{}", Counts::recorded().differences(&counted));
+    if counted.is_empty() || !counted.are_of_the_pinned() {
+        println!("Counted with {}: the record is of {} alone.", counted.toolchain, counts::pinned());
+        return ExitCode::FAILURE;
+    }
+    print!("{}", Counts::recorded().unwrap_or_default().differences(&counted));
     counted.record();
     ExitCode::SUCCESS
 }
