@@ -23,7 +23,9 @@ impl Http {
         write!(self.stream.get_mut(), "GET {path} HTTP/1.1\r\nHost: thirdleaf\r\n\r\n")?;
         let mut length = 0;
         let mut status = String::new();
-        self.stream.read_line(&mut status)?;
+        if self.stream.read_line(&mut status)? == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
         loop {
             let mut line = String::new();
             self.stream.read_line(&mut line)?;
@@ -46,4 +48,10 @@ impl Http {
     pub(crate) fn json(&mut self, path: &str) -> io::Result<Value> {
         Ok(serde_json::from_slice(&self.get(path)?)?)
     }
+}
+
+/// Whether the far end has let go of the connection.
+pub(crate) fn is_closed(error: &io::Error) -> bool {
+    use io::ErrorKind::{BrokenPipe, ConnectionReset, UnexpectedEof};
+    matches!(error.kind(), BrokenPipe | ConnectionReset | UnexpectedEof)
 }

@@ -67,7 +67,15 @@ fn main() -> ExitCode {
             );
             Ok(())
         }
-        Some(Verb::Run(run)) => run.execute(),
+        Some(Verb::Run(run)) => match run.execute() {
+            Ok(true) => Ok(()),
+            // The figures are there, and what failed is among them.
+            Ok(false) => return ExitCode::from(run::FAILED),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {
+                return ExitCode::from(run::INTERRUPTED);
+            }
+            Err(error) => Err(error),
+        },
         Some(Verb::Take(take)) => take.execute(),
         Some(Verb::Report(report)) => report.execute(),
         Some(Verb::Feed(feed)) => feed.execute(),

@@ -7,6 +7,7 @@ use std::io;
 use std::time::{Duration, Instant};
 
 use clap::ValueEnum;
+use serde::Deserialize;
 
 use crate::feeder::Seen;
 use crate::process::{Cpu, Servant, bound, resident};
@@ -18,6 +19,9 @@ pub(crate) type Figures = BTreeMap<String, f64>;
 
 /// How often a receiver's CPU is looked at while it is busy.
 const SAMPLE: Duration = Duration::from_millis(20);
+
+/// The share of the flaps asked for that a feeder has to come to.
+const ENOUGH: f64 = 0.98;
 
 /// For how many seconds it has to be quiet.
 const QUIET: f64 = 0.3;
@@ -43,6 +47,17 @@ pub(crate) struct Stats {
     pub(crate) late: f64,
 }
 
+/// What the feeder says of a churn.
+#[derive(Deserialize)]
+struct Churned {
+    flaps: f64,
+    /// From the first flap to the last.
+    seconds: f64,
+    /// Octets of all flaps, and how many of them sockets have not taken.
+    octets: f64,
+    unsent: f64,
+}
+
 impl Bench {
     /// Starts both and waits until all sessions are up.
     pub(crate) fn start(
@@ -59,7 +74,7 @@ impl Bench {
         let feeder = Servant::start(command)?;
         let mut bench = Self { table, receiver, feeder, cpu: Cpu::default(), idle: 0.0, empty: 0, limit };
         bench.answer("ready")?;
-        let bare = resident(&bench.receiver.processes());
+        let bare = bench.resident()?;
         bench.feeder.tell("connect")?;
         let up = bench.answer("up")?;
         figures.insert("setup_s".to_owned(), up);
@@ -68,13 +83,27 @@ impl Bench {
         let (start, before) = (Instant::now(), bench.cpu());
         std::thread::sleep(Duration::from_millis(1_500));
         bench.idle = (bench.cpu() - before) / start.elapsed().as_secs_f64();
-        bench.empty = resident(&bench.receiver.processes());
+        bench.empty = bench.resident()?;
         figures.insert("idle_cores".to_owned(), bench.idle);
         figures.insert("empty_mb".to_owned(), megabytes(bench.empty));
         let sessions = bench.empty.saturating_sub(bare) as f64 / f64::from(table.sessions());
         figures.insert("session_kb".to_owned(), sessions / 1e3);
         bench.stats(0, 0)?;
         Ok(bench)
+    }
+
+    /// That the receiver is there still.
+    fn alive(&mut self) -> io::Result<()> {
+        if self.receiver.has_ended() { Err(io::Error::other("the receiver has ended")) } else { Ok(()) }
+    }
+
+    /// The receiver's memory, in octets.
+    fn resident(&mut self) -> io::Result<u64> {
+        self.alive()?;
+        match resident(&self.receiver.processes()) {
+            0 => Err(io::Error::other("the kernel knows of no memory of the receiver's")),
+            octets => Ok(octets),
+        }
     }
 
     /// The receiver's CPU so far, in seconds.
@@ -107,7 +136,11 @@ impl Bench {
         self.feeder.tell("send")?;
         let sent = self.answer("sent")?;
         let (at, cpu) = self.settle(start, Held::all(self.table.paths()))?;
-        let full = resident(&self.receiver.processes());
+        // Metrics are served from memory that belongs to it as well.
+        if let Some(http) = self.receiver.http() {
+            http?.get("/metrics")?;
+        }
+        let full = self.resident()?;
         figures.insert("sent_s".to_owned(), sent);
         figures.insert("seconds".to_owned(), at);
         figures.insert("cpu_s".to_owned(), cpu - before);
@@ -123,12 +156,14 @@ impl Bench {
         let (start, before) = (Instant::now(), self.cpu());
         std::thread::sleep(length);
         let used = self.cpu() - before;
+        self.alive()?;
         figures.insert("idle_cpu_s_min".to_owned(), a_minute(used, start.elapsed()));
         self.sessions("idle_", figures)
     }
 
     /// Flaps, for so long; meanwhile one more route is asked for, over and over. W4. The figures' names begin
-    /// with `name`.
+    /// with `name`. What it costs is said only if the feeder kept up and the table was right in the end; see
+    /// [`fed`].
     pub(crate) fn churn(
         &mut self,
         name: &str,
@@ -139,6 +174,7 @@ impl Bench {
         self.stats(0, 0)?;
         let mut http = self.receiver.http().transpose()?;
         let (start, before) = (Instant::now(), self.cpu());
+        let limit = length + self.limit;
         self.feeder.tell(&format!("churn {rate} {}", length.as_secs()))?;
         let mut lags = Vec::new();
         while start.elapsed() < length {
@@ -157,21 +193,30 @@ impl Bench {
             }
             std::thread::sleep(Duration::from_millis(150));
         }
-        let churned = self.feeder.answer("churned", self.limit)?;
-        let unsent = churned.and_then(|value| value["unsent"].as_f64());
+        let churned = self.feeder.answer("churned", limit)?;
+        let churned =
+            churned.ok_or_else(|| io::Error::other(format!("the churn did not end within {limit:?}")))?;
         let used = self.cpu() - before;
         let end = Instant::now();
+        let Churned { flaps, seconds, octets, unsent } =
+            serde_json::from_value(churned).map_err(io::Error::other)?;
+        figures.insert(format!("{name}flaps_s"), flaps / seconds);
+        figures.insert(format!("{name}unsent_mb"), unsent / 1e6);
+        self.sessions(name, figures)?;
+        self.wait(Held::all(self.table.paths()))?;
         let mut put = |key: &str, value: f64| figures.insert(format!("{name}{key}"), value);
-        put("cpu_s_min", a_minute(used, start.elapsed()));
-        put("unsent_mb", unsent.unwrap_or(0.0) / 1e6);
+        put("right_s", end.elapsed().as_secs_f64());
+        if flaps / seconds < f64::from(rate) * ENOUGH {
+            return Ok(());
+        }
+        // What was not read has cost nothing yet.
+        let read = (flaps * (1.0 - unsent / octets)).max(1.0);
+        put("cpu_s_min", used / read * f64::from(rate) * 60.0);
         if let Some([median, most, worst]) = lag::percentiles(&mut lags) {
             put("lag_median_ms", median);
             put("lag_p99_ms", most);
             put("lag_max_ms", worst);
         }
-        self.sessions(name, figures)?;
-        self.wait(Held::all(self.table.paths()))?;
-        figures.insert(format!("{name}right_s"), end.elapsed().as_secs_f64());
         Ok(())
     }
 
@@ -222,7 +267,8 @@ impl Bench {
         let start = Instant::now();
         loop {
             let asked = Instant::now();
-            let held = self.receiver.held();
+            self.alive()?;
+            let held = self.receiver.held()?;
             if held.is_none_or(|held| held == wanted) {
                 return Ok(());
             }
@@ -251,8 +297,8 @@ impl Bench {
     /// Waits until the receiver is quiet and holds what it should: when it became quiet, and its CPU until then.
     fn settle(&mut self, start: Instant, wanted: Held) -> io::Result<(f64, f64)> {
         loop {
-            let (at, cpu) = self.quiet(start);
-            match self.receiver.held() {
+            let (at, cpu) = self.quiet(start)?;
+            match self.receiver.held()? {
                 None => return Ok((at, cpu)),
                 Some(held) if held == wanted => return Ok((at, cpu)),
                 held if start.elapsed() > self.limit => {
@@ -265,7 +311,7 @@ impl Bench {
     }
 
     /// Waits until the receiver does no more than keep its sessions: since when, and its CPU until then.
-    fn quiet(&mut self, start: Instant) -> (f64, f64) {
+    fn quiet(&mut self, start: Instant) -> io::Result<(f64, f64)> {
         let busy = self.idle * 1.5 + 0.03;
         let mut samples = vec![(start.elapsed().as_secs_f64(), self.cpu())];
         let mut first = 0;
@@ -278,10 +324,29 @@ impl Bench {
             }
             let (since, used) = samples[first];
             let window = at - since;
-            if window >= QUIET && cpu - used <= busy * window || start.elapsed() > self.limit {
+            if window >= QUIET && cpu - used <= busy * window {
                 // What it did meanwhile beyond keeping its sessions was work still.
-                return (since, used.max(cpu - window * self.idle));
+                return Ok((since, used.max(cpu - window * self.idle)));
             }
+            self.alive()?;
+            if start.elapsed() > self.limit {
+                let cores = (cpu - used) / window;
+                return Err(io::Error::other(format!(
+                    "busy still after {:?}, with {cores:.2} cores",
+                    self.limit
+                )));
+            }
+        }
+    }
+}
+
+/// That the feeder flapped about as often as it was asked to.
+pub(crate) fn fed(name: &str, rate: u32, figures: &Figures) -> io::Result<()> {
+    match figures.get(&format!("{name}flaps_s")) {
+        Some(flaps) if *flaps >= f64::from(rate) * ENOUGH => Ok(()),
+        flaps => {
+            let flaps = flaps.copied().unwrap_or(0.0);
+            Err(io::Error::other(format!("the feeder came to {flaps:.0} flaps a second of {rate}")))
         }
     }
 }

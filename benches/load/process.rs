@@ -82,6 +82,10 @@ impl Servant {
         self.child.id()
     }
 
+    pub(crate) fn has_ended(&mut self) -> bool {
+        !matches!(self.child.try_wait(), Ok(None))
+    }
+
     pub(crate) fn tell(&mut self, line: &str) -> io::Result<()> {
         let input = self.input.as_mut().expect("open until it is dropped");
         writeln!(input, "{line}").and_then(|()| input.flush())

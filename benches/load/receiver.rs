@@ -80,8 +80,11 @@ pub(crate) trait Receiver {
     /// Its processes.
     fn processes(&self) -> Vec<u32>;
 
-    /// What it holds; nothing if it does not say.
-    fn held(&mut self) -> Option<Held>;
+    /// Whether it has ended, which it never should.
+    fn has_ended(&mut self) -> bool;
+
+    /// What it holds; nothing if it keeps nothing. No answer is an error, never a table that is right.
+    fn held(&mut self) -> io::Result<Option<Held>>;
 
     /// Its API, if it has one that shows a route.
     fn http(&self) -> Option<io::Result<Http>> {

@@ -16,6 +16,9 @@ pub(crate) struct Report {
     /// Where figures are
     #[arg(long, default_value = "target/bench-results")]
     results: PathBuf,
+    /// What is said about them, by people; none if there is no such file
+    #[arg(long, default_value = "benches/load/findings.md")]
+    findings: PathBuf,
     /// What to write
     #[arg(long, default_value = "benches/RESULTS.md")]
     output: PathBuf,
@@ -26,10 +29,15 @@ impl Report {
         let parts = results::all(&self.results)?;
         let mut text = head()?;
         text += &summary(&parts);
-        let mut ordered: Vec<&Part> = parts.values().collect();
-        ordered.sort_by_key(|part| (part.order, part.title.as_str()));
-        for part in ordered {
+        for part in ordered(&parts) {
             text += &section(part);
+        }
+        match fs::read_to_string(&self.findings) {
+            Ok(findings) => {
+                let _ = writeln!(text, "## Where the time goes\n\n{}", findings.trim());
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
         }
         fs::write(&self.output, text)?;
         eprintln!("{}", self.output.display());
@@ -50,9 +58,10 @@ fn head() -> io::Result<String> {
     let compiler = first("rustc", "--version")?;
     let compiler = compiler.split(' ').nth(1).unwrap_or_default().to_owned();
     Ok(format!(
-        "# Figures\n\nMade by `benches/run`; `load report` wrote this page, and no figure or verdict on it was written \
-         by hand.\n\n{cores} cores, {} GB of memory, Linux {kernel}, Rust {compiler}. All at one time on one machine, \
-         one receiver after the other, in a network namespace of its own: a feeder is all nodes at once, from loopback \
+        "# Figures\n\nMade by `benches/run`; `load report` wrote this page, and no figure or verdict in its tables was \
+         written by hand.\n\n{cores} cores, {} GB of memory, Linux {kernel}, Rust {compiler}. On one machine, one receiver \
+         after the other, each first in its turn. Workloads W1 to W6, the control and 4,800 sessions run in a network \
+         namespace of its own; queries and parsers run beside it. A feeder is all nodes at once, from loopback \
          addresses, one AS each; hold time 3 s, keepalive 1 s, graceful restart offered; nothing is announced back. \
          Tables are encoded before the clock starts, and sessions are up before they are sent. CPU is the scheduler's \
          count over all threads; resident is what the kernel says (of several processes, what they share counted \
@@ -63,14 +72,21 @@ fn head() -> io::Result<String> {
     ))
 }
 
+fn ordered(parts: &BTreeMap<String, Part>) -> Vec<&Part> {
+    let mut ordered: Vec<&Part> = parts.values().collect();
+    ordered.sort_by_key(|part| (part.order, part.title.as_str()));
+    ordered
+}
+
 /// All goals with what was reached.
 fn summary(parts: &BTreeMap<String, Part>) -> String {
     let mut text = "## Goals\n\n| | goal | reached | |\n|---|--:|--:|---|\n".to_owned();
-    let mut ordered: Vec<&Part> = parts.values().collect();
-    ordered.sort_by_key(|part| (part.order, part.title.as_str()));
-    for part in ordered {
+    for part in ordered(parts) {
+        if part.goals.is_empty() && part.subjects.iter().any(|subject| !subject.failures.is_empty()) {
+            let _ = writeln!(text, "| {} | | - | **missed**: it failed |", part.title);
+        }
         for goal in &part.goals {
-            let (bound, reached, verdict) = judge(goal, part, parts);
+            let [bound, reached, verdict] = judge(goal, part, parts);
             let _ = writeln!(text, "| {}; {} | {bound} | {reached} | {verdict} |", part.title, goal.text);
         }
     }
@@ -78,45 +94,65 @@ fn summary(parts: &BTreeMap<String, Part>) -> String {
 }
 
 /// The bound, what was reached, and whether that is enough.
-fn judge(goal: &Goal, part: &Part, parts: &BTreeMap<String, Part>) -> (String, String, &'static str) {
+fn judge(goal: &Goal, part: &Part, parts: &BTreeMap<String, Part>) -> [String; 3] {
     let (sign, unit) = (if goal.at_least { "≥" } else { "≤" }, if goal.than.is_some() { "x" } else { "" });
     let bound = format!("{sign} {}{unit}", number(goal.at_most));
-    let figure = |part: &Part, subject: &str, key: &str| {
-        let measured = part.subjects.iter().find(|measured| measured.name == subject)?;
-        let [median, _, greatest] = measured.spread(key)?;
-        Some(if goal.by == By::Largest { greatest } else { median })
+    let unknown = |why: &str| [bound.clone(), "-".to_owned(), why.to_owned()];
+    let Some(ours) = part.measured(&goal.subject).filter(|measured| measured.tried > 0) else {
+        return unknown("not measured");
     };
     // A run without its figure did not get there.
-    let ours = part.subjects.iter().find(|measured| measured.name == goal.subject);
-    let whole = ours.is_some_and(|measured| {
-        measured.runs.iter().filter(|run| run.contains_key(&goal.key)).count() >= measured.tried
-    });
-    let ours = whole.then(|| figure(part, &goal.subject, &goal.key)).flatten();
-    let reached = ours.and_then(|ours| match &goal.than {
-        None => Some(ours),
-        Some((subject, key)) => {
-            let theirs = match subject.split_once(':') {
-                Some((other, subject)) => figure(parts.get(other)?, subject, key)?,
-                None => figure(part, subject, key)?,
-            };
-            Some(ours / theirs)
-        }
-    });
-    let Some(reached) = reached else {
-        let verdict = if ours.is_none() { "**missed**" } else { "nothing to compare with" };
-        return (bound, "not measured".to_owned(), verdict);
+    let figure = (ours.with(&goal.key) >= ours.tried).then(|| reached(goal, ours, &goal.key)).flatten();
+    let Some(figure) = figure else {
+        let (failed, tried) = (ours.tried.saturating_sub(ours.with(&goal.key)), ours.tried);
+        return unknown(&format!("**missed**: {failed} of {tried} runs did not get there"));
     };
+    let (mut figure, mut remark) = (figure, String::new());
+    if let Some((name, key)) = &goal.than {
+        let (part, name) = match name.split_once(':') {
+            Some((other, name)) => (parts.get(other), name),
+            None => (Some(part), name.as_str()),
+        };
+        let other = part.and_then(|part| part.measured(name));
+        let theirs = other.and_then(|other| Some((other, reached(goal, other, key)?)));
+        figure = match theirs {
+            Some((other, _)) if other.id != ours.id => {
+                return unknown("nothing to compare with, measured apart");
+            }
+            Some((other, theirs)) => {
+                let (with, tried) = (other.with(key), other.tried);
+                if with < tried {
+                    remark = format!("; {name} got there in {with} of {tried} runs");
+                }
+                figure / theirs
+            }
+            None if goal.needs_other => return unknown("**missed**: nothing to compare with"),
+            None => return unknown("nothing to compare with"),
+        };
+    }
     let slack = if goal.noisy { 1.25 } else { 1.0 };
-    let met = if goal.at_least { reached * slack >= goal.at_most } else { reached <= goal.at_most * slack };
-    (bound, format!("{}{unit}", number(reached)), if met { "met" } else { "**missed**" })
+    let met = if goal.at_least { figure * slack >= goal.at_most } else { figure <= goal.at_most * slack };
+    let verdict = if met { "met" } else { "**missed**" };
+    [bound, format!("{}{unit}", number(figure)), verdict.to_owned() + &remark]
+}
+
+/// What a goal makes of the runs' figures.
+fn reached(goal: &Goal, measured: &Measured, key: &str) -> Option<f64> {
+    let [median, least, greatest] = measured.spread(key)?;
+    Some(match goal.by {
+        By::Median => median,
+        By::Largest if goal.at_least => least,
+        By::Largest => greatest,
+    })
 }
 
 fn section(part: &Part) -> String {
-    let subjects: Vec<&Measured> = part.subjects.iter().collect();
-    let runs = subjects.iter().map(|subject| subject.tried.max(subject.runs.len())).max().unwrap_or(0);
-    let mut text = format!("## {}\n\n{}\n\nRuns: {runs}.\n\n|", part.title, part.about);
+    // Whom nobody asked for is absent.
+    let subjects: Vec<&Measured> =
+        part.subjects.iter().filter(|subject| subject.tried > 0 || subject.version.is_none()).collect();
+    let mut text = format!("## {}\n\n{}\n\n{}\n\n|", part.title, part.about, runs(&subjects));
     for subject in &subjects {
-        let name = format!("{} {}", subject.name, subject.version);
+        let name = format!("{} {}", subject.name, subject.version.as_deref().unwrap_or_default());
         let _ = write!(text, " | {}", name.trim());
     }
     text += " |\n|---|";
@@ -129,23 +165,39 @@ fn section(part: &Part) -> String {
         }
         text += " |\n";
     }
-    let failed: Vec<String> = subjects
-        .iter()
-        .filter_map(|subject| {
-            let failure = subject.failures.last()?;
-            let count = subject.failures.len();
-            Some(format!(
-                "- {}: {count} of {} runs: {failure}\n",
-                subject.name,
-                subject.runs.len().max(count)
-            ))
-        })
-        .collect();
+    let mut failed = String::new();
+    for subject in &subjects {
+        let (name, count, tried) = (&subject.name, subject.failures.len(), subject.tried);
+        if let Some(failure) = subject.failures.last() {
+            let _ = writeln!(failed, "- {name}: {count} of {tried} runs: {failure}");
+        } else if tried == 0 {
+            let _ = writeln!(failed, "- {name}: cannot be had on this machine");
+        }
+    }
     if !failed.is_empty() {
         text += "\nDid not get there:\n\n";
-        text += &failed.concat();
+        text += &failed;
     }
     text + "\n"
+}
+
+/// How often each was measured, and what was.
+fn runs(subjects: &[&Measured]) -> String {
+    let first = subjects.iter().find(|subject| subject.tried > 0);
+    let counts: Vec<String> = subjects
+        .iter()
+        .filter(|subject| subject.tried > 0)
+        .map(|subject| {
+            let apart = first.is_some_and(|first| first.id != subject.id);
+            format!("{} {}{}", subject.name, subject.tried, if apart { " (measured apart)" } else { "" })
+        })
+        .collect();
+    let mut text =
+        format!("Runs: {}.", if counts.is_empty() { "none".to_owned() } else { counts.join(", ") });
+    for subject in subjects.iter().filter(|subject| !subject.commit.is_empty()) {
+        let _ = write!(text, " {} is of commit {}.", subject.name, subject.commit);
+    }
+    text
 }
 
 fn cell(subject: &Measured, key: &str) -> String {

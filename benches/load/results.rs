@@ -37,11 +37,16 @@ pub(crate) struct Column {
 #[serde(default)]
 pub(crate) struct Measured {
     pub(crate) name: String,
-    pub(crate) version: String,
+    /// Nothing if it cannot be had.
+    pub(crate) version: Option<String>,
+    /// In which measuring; figures of several are not compared.
+    pub(crate) id: String,
+    /// What the program was built from.
+    pub(crate) commit: String,
     /// How many runs there were, with those that gave nothing.
     pub(crate) tried: usize,
     pub(crate) runs: Vec<Figures>,
-    /// Why there is no figure: it cannot be had, or it did not get there.
+    /// Why runs did not get there.
     pub(crate) failures: Vec<String>,
 }
 
@@ -59,6 +64,8 @@ pub(crate) struct Goal {
     pub(crate) than: Option<(String, String)>,
     /// Whether a quarter more is met as well.
     pub(crate) noisy: bool,
+    /// Whether it is missed if the other has no figure.
+    pub(crate) needs_other: bool,
     /// Whether more is better, and `at_most` is at least.
     pub(crate) at_least: bool,
 }
@@ -87,6 +94,11 @@ impl Part {
         fs::write(file(directory, name), serde_json::to_string_pretty(self)? + "\n")
     }
 
+    /// What is known of a subject, if anything.
+    pub(crate) fn measured(&self, name: &str) -> Option<&Measured> {
+        self.subjects.iter().find(|subject| subject.name == name)
+    }
+
     /// What is known of a subject.
     pub(crate) fn subject(&mut self, name: &str) -> &mut Measured {
         let at = self.subjects.iter().position(|subject| subject.name == name).unwrap_or_else(|| {
@@ -102,6 +114,19 @@ fn file(directory: &Path, name: &str) -> PathBuf {
 }
 
 impl Measured {
+    /// What follows belongs to this measuring; what was measured in another is forgotten.
+    pub(crate) fn stamp(&mut self, id: &str, commit: &str) {
+        if self.id != id || self.commit != commit {
+            let name = std::mem::take(&mut self.name);
+            *self = Self { name, id: id.to_owned(), commit: commit.to_owned(), ..Self::default() };
+        }
+    }
+
+    /// In how many runs there was this figure.
+    pub(crate) fn with(&self, key: &str) -> usize {
+        self.runs.iter().filter(|run| run.contains_key(key)).count()
+    }
+
     /// The median, the least and the greatest of a figure.
     pub(crate) fn spread(&self, key: &str) -> Option<[f64; 3]> {
         let mut values: Vec<f64> = self.runs.iter().filter_map(|run| run.get(key).copied()).collect();

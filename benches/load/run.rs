@@ -4,12 +4,12 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use clap::{Args, ValueEnum};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use crate::measure::{Bench, Figures};
+use crate::measure::{Bench, Figures, fed};
 use crate::namespace::Namespace;
 use crate::parts;
 use crate::receiver::{self, Place, Subject};
@@ -17,6 +17,7 @@ use crate::results::Part;
 use crate::workload::{GONE, RACK, Table};
 
 #[derive(Debug, Clone, Args)]
+#[command(args_override_self = true)]
 pub(crate) struct Run {
     /// Parts to measure, with commas between; all if none is named
     #[arg(long, value_delimiter = ',')]
@@ -45,6 +46,13 @@ pub(crate) struct Run {
     /// Where figures are written
     #[arg(long, default_value = "target/bench-results")]
     results: PathBuf,
+    /// A name for this measuring: figures are compared within one only, and what another call under the same name
+    /// measured is added to; a new one by itself
+    #[arg(long)]
+    id: Option<String>,
+    /// Which commit the program was built from
+    #[arg(long, default_value = "")]
+    commit: String,
     /// Keep logs and configurations there
     #[arg(long)]
     keep: Option<PathBuf>,
@@ -90,11 +98,6 @@ impl Name {
 }
 
 impl Name {
-    /// Whether it may give some figures and not all.
-    fn ends_early(self) -> bool {
-        matches!(self, Self::W5 | Self::Control | Self::Racks)
-    }
-
     /// The table that it starts with.
     fn table(self) -> Table {
         match self {
@@ -107,8 +110,20 @@ impl Name {
     }
 }
 
+/// What a part gave in one run: all figures, or some and why not all.
+struct Done {
+    name: Name,
+    figures: Figures,
+    result: io::Result<()>,
+}
+
+/// How the process in the namespace says that some runs failed, and that it was interrupted.
+pub(crate) const FAILED: u8 = 3;
+pub(crate) const INTERRUPTED: u8 = 130;
+
 impl Run {
-    pub(crate) fn execute(self) -> io::Result<()> {
+    /// Whether all runs went well.
+    pub(crate) fn execute(self) -> io::Result<bool> {
         match self.inside.clone() {
             Some(directory) => self.measure(&directory),
             None => self.enclose(),
@@ -116,7 +131,7 @@ impl Run {
     }
 
     /// Runs itself again in a namespace, until that ends or somebody interrupts.
-    fn enclose(self) -> io::Result<()> {
+    fn enclose(self) -> io::Result<bool> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let (mut interrupt, mut terminate) = runtime.block_on(async {
             io::Result::Ok((signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?))
@@ -136,7 +151,7 @@ impl Run {
         files: &Path,
         interrupt: &mut Signal,
         terminate: &mut Signal,
-    ) -> io::Result<()> {
+    ) -> io::Result<bool> {
         let namespace = Namespace::new()?;
         let mut command = namespace.command(std::env::current_exe()?);
         command.args(std::env::args_os().skip(1)).arg("--inside").arg(files).stdin(Stdio::piped());
@@ -151,8 +166,9 @@ impl Run {
             }
         });
         match ended.transpose()? {
-            Some(status) if status.success() => Ok(()),
-            Some(_) => Err(io::Error::other("a run failed")),
+            Some(status) if status.success() => Ok(true),
+            Some(status) if status.code() == Some(FAILED.into()) => Ok(false),
+            Some(status) => Err(io::Error::other(format!("nothing more is measured: {status}"))),
             None => {
                 drop(inside.stdin.take());
                 inside.wait()?;
@@ -162,19 +178,22 @@ impl Run {
     }
 
     /// Measures; it is in the namespace.
-    fn measure(self, files: &Path) -> io::Result<()> {
+    fn measure(self, files: &Path) -> io::Result<bool> {
         std::thread::spawn(|| {
             // All that was started ends with this process.
             let _ = io::copy(&mut io::stdin(), &mut io::sink());
-            std::process::exit(130);
+            std::process::exit(INTERRUPTED.into());
         });
         let only = if self.only.is_empty() { Name::value_variants().to_vec() } else { self.only.clone() };
         let subjects =
             if self.daemons.is_empty() { Subject::value_variants().to_vec() } else { self.daemons.clone() };
-        self.begin(&only, &subjects)?;
+        let before = self.begin(&only, &subjects)?;
         let mut failed = false;
         for turn in 1..=self.runs {
-            for subject in &subjects {
+            // Each is first in its turn: who comes first finds another machine than who comes last.
+            let mut order = subjects.clone();
+            order.rotate_left((before + turn as usize - 1) % subjects.len());
+            for subject in &order {
                 if receiver::version(*subject, &self.place(PathBuf::new())).is_none() {
                     eprintln!("{subject} cannot be had");
                     continue;
@@ -186,28 +205,34 @@ impl Run {
                 }
             }
         }
-        if failed { Err(io::Error::other("some runs failed; see above")) } else { Ok(()) }
+        if failed {
+            eprintln!("some runs failed; see above");
+        }
+        Ok(!failed)
     }
 
-    /// Forgets what was measured before of what is to be measured now.
-    fn begin(&self, only: &[Name], subjects: &[Subject]) -> io::Result<()> {
+    /// Forgets what was measured before, under another name, of what is to be measured now; how often it was
+    /// measured under this one.
+    fn begin(&self, only: &[Name], subjects: &[Subject]) -> io::Result<usize> {
         let place = self.place(PathBuf::new());
+        if subjects.contains(&Subject::Thirdleaf) && receiver::version(Subject::Thirdleaf, &place).is_none() {
+            return Err(io::Error::other(format!("{} is no program", self.thirdleaf.display())));
+        }
+        let started = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_err(io::Error::other)?;
+        let id = self.id.clone().unwrap_or_else(|| started.as_secs().to_string());
+        let mut before = 0;
         for name in only {
             let mut part = Part::read(&self.results, name.file())?;
             parts::describe(*name, &mut part);
             for subject in subjects {
                 let measured = part.subject(&subject.to_string());
-                measured.runs.clear();
-                measured.failures.clear();
-                measured.tried = 0;
-                match receiver::version(*subject, &place) {
-                    Some(version) => measured.version = version,
-                    None => measured.failures.push("cannot be had on this machine".to_owned()),
-                }
+                measured.stamp(&id, if *subject == Subject::Thirdleaf { &self.commit } else { "" });
+                before = before.max(measured.tried);
+                measured.version = receiver::version(*subject, &place);
             }
             part.write(&self.results, name.file())?;
         }
-        Ok(())
+        Ok(before)
     }
 
     fn place(&self, directory: PathBuf) -> Place {
@@ -219,34 +244,27 @@ impl Run {
         let directory = files.join(format!("{subject}-{}-{turn}", names[0].file()).replace(' ', ""));
         fs::create_dir_all(&directory)?;
         let place = self.place(directory.clone());
-        let mut done = Vec::new();
+        let mut done: Vec<Done> = Vec::new();
         let result = self.sequence(subject, names, &place, &mut done);
-        if let Err(error) = &result {
-            eprintln!("  {error}");
-        }
         for name in names {
-            let figures = done.iter().find(|(other, _)| other == name).map(|(_, figures)| figures.clone());
-            // The last that gave figures may have ended early.
-            let partial = figures.is_some() && done.last().is_some_and(|(last, _)| last == name);
+            let done = done.iter().find(|done| done.name == *name);
             let mut part = Part::read(&self.results, name.file())?;
             let measured = part.subject(&subject.to_string());
             measured.tried += 1;
-            match &result {
-                Err(error) if figures.is_none() || partial && name.ends_early() => {
-                    measured.failures.push(error.to_string());
-                }
-                _ => {}
+            if let Err(error) = done.map_or(&result, |done| &done.result) {
+                eprintln!("  {}: {error}", name.file());
+                measured.failures.push(error.to_string());
             }
-            if let Some(figures) = figures {
-                eprintln!("  {}: {}", name.file(), line(&figures));
-                measured.runs.push(figures);
+            if let Some(Done { figures, .. }) = done {
+                eprintln!("  {}: {}", name.file(), line(figures));
+                measured.runs.push(figures.clone());
             }
             part.write(&self.results, name.file())?;
         }
         if self.keep.is_none() {
             fs::remove_dir_all(&directory)?;
         }
-        Ok(result.is_ok())
+        Ok(result.is_ok() && done.iter().all(|done| done.result.is_ok()))
     }
 
     fn sequence(
@@ -254,35 +272,36 @@ impl Run {
         subject: Subject,
         names: &[Name],
         place: &Place,
-        done: &mut Vec<(Name, Figures)>,
+        done: &mut Vec<Done>,
     ) -> io::Result<()> {
         match names[0] {
             Name::Control => {
                 let mut figures = Figures::new();
                 let result = self.control(subject, place, &mut figures);
-                done.push((Name::Control, figures));
-                result
+                done.push(Done { name: Name::Control, figures, result });
             }
             Name::Racks => {
                 let mut figures = Figures::new();
                 let result = self.racks(subject, place, &mut figures);
-                done.push((Name::Racks, figures));
-                result
+                done.push(Done { name: Name::Racks, figures, result });
             }
             Name::W2 | Name::W3 => {
                 let (_, figures) = self.learn(subject, names[0].table(), place)?;
-                done.push((names[0], figures));
-                Ok(())
+                done.push(Done { name: names[0], figures, result: Ok(()) });
             }
-            _ => self.rack(subject, names, place, done),
+            _ => self.rack(subject, names, place, done)?,
         }
+        Ok(())
     }
 
     fn learn(&self, subject: Subject, table: Table, place: &Place) -> io::Result<(Bench, Figures)> {
         let mut figures = Figures::new();
         let mut bench = Bench::start(subject, table, place, self.patience(), &mut figures)?;
         bench.learn(&mut figures)?;
-        Ok((bench, figures))
+        match figures["lost"] {
+            0.0 => Ok((bench, figures)),
+            lost => Err(io::Error::other(format!("{lost} sessions were lost while it learned"))),
+        }
     }
 
     fn patience(&self) -> Duration {
@@ -290,36 +309,30 @@ impl Run {
     }
 
     /// W1, and what follows it.
-    fn rack(
-        &self,
-        subject: Subject,
-        names: &[Name],
-        place: &Place,
-        done: &mut Vec<(Name, Figures)>,
-    ) -> io::Result<()> {
+    fn rack(&self, subject: Subject, names: &[Name], place: &Place, done: &mut Vec<Done>) -> io::Result<()> {
         let (mut bench, figures) = self.learn(subject, Table::Fabric, place)?;
-        let mut put = |name: Name, figures: Figures| {
+        let mut put = |name: Name, figures: Figures, result: io::Result<()>| {
             if names.contains(&name) {
-                done.push((name, figures));
+                done.push(Done { name, figures, result });
             }
         };
-        put(Name::W1, figures);
+        put(Name::W1, figures, Ok(()));
         if names.contains(&Name::W6) {
             let mut figures = Figures::new();
             bench.idle(Duration::from_secs(self.idle), &mut figures)?;
-            put(Name::W6, figures);
+            put(Name::W6, figures, Ok(()));
         }
         if names.contains(&Name::W4) {
             let mut figures = Figures::new();
             bench.churn("", 2_000, Duration::from_secs(self.churn), &mut figures)?;
-            put(Name::W4, figures);
+            let result = fed("", 2_000, &figures);
+            put(Name::W4, figures, result);
         }
         if names.contains(&Name::W5) {
             let mut figures = Figures::new();
             let left = Table::Fabric.paths() - u64::from(GONE * RACK);
             let result = bench.restart("", 0, RACK, left, &mut figures);
-            put(Name::W5, figures);
-            result?;
+            put(Name::W5, figures, result);
         }
         Ok(())
     }
@@ -346,7 +359,10 @@ impl Run {
         bench.churn("storm_", 20_000, Duration::from_secs(self.churn), figures)?;
         let left = |nodes: u32| table.paths() - u64::from(GONE * nodes);
         bench.restart("rack_", 0, RACK, left(RACK), figures)?;
-        bench.restart("all_", 0, table.sessions(), left(table.sessions()), figures)
+        bench.restart("all_", 0, table.sessions(), left(table.sessions()), figures)?;
+        // A feeder that is slow spoils no more than these.
+        fed("churn_", 2_000, figures)?;
+        fed("storm_", 20_000, figures)
     }
 }
 

@@ -8,17 +8,23 @@ use clap::Args;
 use serde::Deserialize;
 
 use crate::measure::Figures;
-use crate::results::{Column, Goal, Part};
+use crate::results::{By, Column, Goal, Part};
 
 /// Whose figures these are.
 const OURS: &str = "thirdleaf";
+
+/// The parsers that ours is compared with: one that is absent is not beaten.
+const RIVALS: [&str; 4] = ["netgauze-bgp-pkt", "routecore", "bgpkit-parser", "zettabgp"];
+
+/// The cursor that is written by hand.
+const CURSOR: &str = "cursor";
 
 #[derive(Debug, Args)]
 pub(crate) struct Take {
     /// Under which name it is kept
     part: String,
-    /// What the bench wrote
-    file: PathBuf,
+    /// What the bench wrote; nothing if it failed
+    file: Option<PathBuf>,
     /// The part's title
     #[arg(long)]
     title: String,
@@ -28,9 +34,12 @@ pub(crate) struct Take {
     /// Where it stands among the others
     #[arg(long, default_value_t = 5)]
     order: u32,
-    /// Forget the runs before
-    #[arg(long)]
-    first: bool,
+    /// The name of this measuring: runs of another are forgotten
+    #[arg(long, default_value = "")]
+    id: String,
+    /// Which commit was measured
+    #[arg(long, default_value = "")]
+    commit: String,
     /// Where figures are
     #[arg(long, default_value = "target/bench-results")]
     results: PathBuf,
@@ -72,15 +81,26 @@ struct Figure {
 
 impl Take {
     pub(crate) fn execute(self) -> io::Result<()> {
-        let written = serde_json::from_slice(&fs::read(&self.file)?)?;
-        let mut part = if self.first { Part::default() } else { Part::read(&self.results, &self.part)? };
+        let written =
+            self.file.map(|file| io::Result::Ok(serde_json::from_slice(&fs::read(file)?)?)).transpose()?;
+        let mut part = Part::read(&self.results, &self.part)?;
+        if part.subjects.iter().any(|subject| subject.id != self.id) {
+            part = Part::default();
+        }
         (part.order, part.title, part.about) = (self.order, self.title, self.about);
+        let ours = part.subject(OURS);
+        ours.stamp(&self.id, &self.commit);
+        (ours.version, ours.tried) = (Some(String::new()), ours.tried + 1);
         match written {
-            Written::Parsers { cases } => parsers(&cases, &mut part),
-            Written::Figures(figures) => own(&figures, &mut part),
+            Some(Written::Parsers { cases }) => parsers(&cases, &mut part),
+            Some(Written::Figures(figures)) => own(&figures, &mut part),
+            None => part.subject(OURS).failures.push("the bench failed".to_owned()),
         }
         for subject in &mut part.subjects {
-            subject.tried = subject.runs.len();
+            subject.id.clone_from(&self.id);
+            if subject.name != OURS {
+                subject.tried = subject.runs.len();
+            }
         }
         part.write(&self.results, &self.part)
     }
@@ -99,7 +119,10 @@ fn own(figures: &[Figure], part: &mut Part) {
             let key = key(figure);
             let at_least = figure.at.as_deref() == Some("least");
             let (text, subject, at_most) = (key.clone(), OURS.to_owned(), figure.goal?);
-            Some(Goal { text, subject, key, at_most, at_least, ..Goal::default() })
+            // One session that is lost is lost, whatever the other runs gave.
+            let worst = ["sessions lost", "longest silence"].iter().any(|name| figure.name.starts_with(name));
+            let by = if worst { By::Largest } else { By::Median };
+            Some(Goal { text, subject, key, by, at_most, at_least, ..Goal::default() })
         })
         .collect();
     let run: Figures = figures.iter().map(|figure| (key(figure), figure.value)).collect();
@@ -121,21 +144,18 @@ fn parsers(cases: &[Case], part: &mut Part) {
                 Some((_, run)) => run.extend(figures),
                 None => runs.push((name.to_owned(), Figures::from(figures))),
             }
-            let times = match name {
-                OURS | "lengths" => continue,
-                "cursor" if !case.case.contains("mixed") => continue,
-                "cursor" => 1.35,
-                _ => 1.0,
-            };
-            part.goals.push(Goal {
-                text: format!("{}, against {name}", case.case),
-                subject: OURS.to_owned(),
-                key: case.case.clone(),
-                at_most: times,
-                than: Some((name.to_owned(), case.case.clone())),
-                ..Goal::default()
-            });
         }
+        let rivals = RIVALS.iter().map(|name| (*name, 1.0));
+        let cursor = case.case.contains("mixed").then_some((CURSOR, 1.35));
+        part.goals.extend(rivals.chain(cursor).map(|(name, times)| Goal {
+            text: format!("{}, against {name}", case.case),
+            subject: OURS.to_owned(),
+            key: case.case.clone(),
+            at_most: times,
+            than: Some((name.to_owned(), case.case.clone())),
+            needs_other: true,
+            ..Goal::default()
+        }));
         let text = allocations(case);
         let (key, subject) = (text.clone(), OURS.to_owned());
         part.goals.push(Goal { text, subject, key, ..Goal::default() });

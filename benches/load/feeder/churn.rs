@@ -1,5 +1,6 @@
 //! Flaps: a host route is withdrawn, and announced again a tenth of a second later.
 
+use std::cell::Cell;
 use std::collections::VecDeque;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -26,10 +27,13 @@ pub(super) async fn churn(shared: Rc<Shared>, rate: usize, length: Duration) {
     let routes = routes(&shared);
     let attributes: Vec<Bytes> =
         shared.sessions.borrow().iter().map(|session| session.node.attributes()).collect();
+    let octets = Cell::new(0);
     let push = |index: usize, out: &mut BytesMut| {
+        octets.set(octets.get() + out.len());
         let session = Rc::clone(&shared.sessions.borrow()[index]);
         session.push(out.split().freeze());
     };
+    let mut last = Duration::ZERO;
     let (start, mut flaps, mut away) = (Instant::now(), 0, VecDeque::new());
     let mut out = BytesMut::new();
     let goal = usize::try_from(length.as_millis()).unwrap_or(usize::MAX) * rate / 1_000;
@@ -46,7 +50,9 @@ pub(super) async fn churn(shared: Rc<Shared>, rate: usize, length: Duration) {
             push(index, &mut out);
             away.push_back((now + AWAY, index, prefix));
         }
-        flaps = due.max(flaps);
+        if due > flaps {
+            (flaps, last) = (due, now.duration_since(start));
+        }
         while let Some((at, index, prefix)) = away.front().copied()
             && at <= now
         {
@@ -58,8 +64,10 @@ pub(super) async fn churn(shared: Rc<Shared>, rate: usize, length: Duration) {
             break;
         }
     }
-    let seconds = start.elapsed().as_secs_f64();
-    say(&json!({"re": "churned", "flaps": flaps, "seconds": seconds, "unsent": shared.unsent.get()}));
+    let (seconds, unsent) = (last.as_secs_f64(), shared.unsent.get());
+    say(
+        &json!({"re": "churned", "flaps": flaps, "seconds": seconds, "octets": octets.get(), "unsent": unsent}),
+    );
 }
 
 /// All that may flap, with the number of its session, in shuffled order.

@@ -49,16 +49,20 @@ impl Receiver for Bird {
         vec![self.process.id()]
     }
 
-    fn held(&mut self) -> Option<Held> {
+    fn has_ended(&mut self) -> bool {
+        self.process.has_ended()
+    }
+
+    fn held(&mut self) -> io::Result<Option<Held>> {
         let mut command = Command::new(&self.client);
-        let output = command.arg("-s").arg(&self.socket).args(["show", "route", "count"]).output().ok()?;
+        let output = command.arg("-s").arg(&self.socket).args(["show", "route", "count"]).output()?;
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
         // "128000 of 128000 routes for 59601 networks", of BIRD 2 for each table.
         let counts = text.lines().filter(|line| line.contains(" routes for ")).filter_map(|line| {
             let (count, _) = line.trim_start_matches("1007-").trim().split_once(" of ")?;
             count.parse::<u64>().ok()
         });
-        Some(Held::all(counts.sum()))
+        Ok(Some(Held::all(counts.sum())))
     }
 }
 

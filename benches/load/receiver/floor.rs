@@ -29,12 +29,18 @@ impl Receiver for Floor {
         vec![self.servant.id()]
     }
 
-    fn held(&mut self) -> Option<Held> {
+    fn has_ended(&mut self) -> bool {
+        self.servant.has_ended()
+    }
+
+    fn held(&mut self) -> io::Result<Option<Held>> {
         if !self.keeps {
-            return None;
+            return Ok(None);
         }
-        self.servant.tell("count").ok()?;
-        let answer = self.servant.answer("count", Duration::from_secs(10)).ok()??;
-        Some(Held::all(answer["paths"].as_u64()?))
+        self.servant.tell("count")?;
+        let answer = self.servant.answer("count", Duration::from_secs(10))?;
+        let paths = answer.and_then(|value| value["paths"].as_u64());
+        let paths = paths.ok_or_else(|| io::Error::other("the floor does not count"))?;
+        Ok(Some(Held::all(paths)))
     }
 }

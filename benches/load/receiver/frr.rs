@@ -74,11 +74,15 @@ impl Receiver for Frr {
         vec![self.process.id()]
     }
 
-    fn held(&mut self) -> Option<Held> {
+    fn has_ended(&mut self) -> bool {
+        self.process.has_ended()
+    }
+
+    fn held(&mut self) -> io::Result<Option<Held>> {
         let answer = self.ask("show bgp ipv4 unicast summary json").unwrap_or_default();
         let summary: Value = serde_json::from_slice(&answer).unwrap_or_default();
         let peers = summary["peers"].as_object().into_iter().flat_map(|peers| peers.values());
-        Some(Held::all(peers.filter_map(|peer| peer["pfxRcd"].as_u64()).sum()))
+        Ok(Some(Held::all(peers.filter_map(|peer| peer["pfxRcd"].as_u64()).sum())))
     }
 }
 

@@ -32,12 +32,16 @@ impl Receiver for Gobgp {
         vec![self.process.id()]
     }
 
-    fn held(&mut self) -> Option<Held> {
-        let output = Command::new(&self.client).args(["global", "rib", "summary"]).output().ok()?;
+    fn has_ended(&mut self) -> bool {
+        self.process.has_ended()
+    }
+
+    fn held(&mut self) -> io::Result<Option<Held>> {
+        let output = Command::new(&self.client).args(["global", "rib", "summary"]).output()?;
         // "Destination: 59601, Path: 128000"
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
         let count = text.split("Path: ").nth(1).and_then(|rest| rest.split_whitespace().next()?.parse().ok());
-        Some(Held::all(count.unwrap_or(0)))
+        Ok(Some(Held::all(count.unwrap_or(0))))
     }
 }
 

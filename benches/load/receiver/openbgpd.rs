@@ -36,13 +36,17 @@ impl Receiver for Openbgpd {
         family(self.process.id())
     }
 
-    fn held(&mut self) -> Option<Held> {
+    fn has_ended(&mut self) -> bool {
+        self.process.has_ended()
+    }
+
+    fn held(&mut self) -> io::Result<Option<Held>> {
         let mut command = Command::new("timeout");
         command.arg("5").arg(&self.client).arg("-s").arg(&self.socket).arg("show");
-        let text = String::from_utf8_lossy(&command.output().ok()?.stdout).into_owned();
+        let text = String::from_utf8_lossy(&command.output()?.stdout).into_owned();
         // A neighbor a line; the last word is how many prefixes it announced, once it is up.
         let counts = text.lines().filter_map(|line| line.split_whitespace().last()?.parse::<u64>().ok());
-        Some(Held::all(counts.sum()))
+        Ok(Some(Held::all(counts.sum())))
     }
 }
 

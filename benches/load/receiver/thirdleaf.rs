@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use super::{Held, Place, Receiver};
-use crate::http::Http;
+use crate::http::{self, Http};
 use crate::process::{Process, bound};
 use crate::workload::{FIRST_AS, LEAF_AS, RACK, Table};
 
@@ -49,11 +49,26 @@ impl Receiver for Thirdleaf {
         vec![self.process.id()]
     }
 
-    fn held(&mut self) -> Option<Held> {
-        let summary = self.http.json("/api/v1/summary").ok()?;
-        let routes = |key: &str| summary["routes"][key].as_u64();
+    fn has_ended(&mut self) -> bool {
+        self.process.has_ended()
+    }
+
+    fn held(&mut self) -> io::Result<Option<Held>> {
+        let path = "/api/v1/summary";
+        let summary = match self.http.json(path) {
+            // A connection that nothing was asked on for a while is closed.
+            Err(error) if http::is_closed(&error) => {
+                self.http = Http::connect(server())?;
+                self.http.json(path)?
+            }
+            answer => answer?,
+        };
+        let routes = |key: &str| {
+            let count = summary["routes"][key].as_u64();
+            count.ok_or_else(|| io::Error::other(format!("{path} has no routes.{key}: {summary}")))
+        };
         let rejected = routes("rejected")? + routes("rejected_not_kept")?;
-        Some(Held { paths: routes("total")?, rejected, stale: routes("stale")? })
+        Ok(Some(Held { paths: routes("total")?, rejected, stale: routes("stale")? }))
     }
 
     fn http(&self) -> Option<io::Result<Http>> {
