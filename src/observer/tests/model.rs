@@ -405,6 +405,20 @@ pub(super) fn recount(core: &Core) {
     }
 }
 
+#[test]
+fn what_a_base_puts_in_again_is_lost_in_the_same_order() {
+    use Happening::{Announce, Settle, Up, Wait};
+    let (recorder, memory) = to_memory(500);
+    let limits = Limits { prefixes: 3, warn_at: 0.8, action: LimitAction::Warn, rejected_kept: 1 };
+    let mut play = Play::recorded(&limits, Some(recorder));
+    let announce = [(3, 1, false), (3, 0, false), (0, 0, true)];
+    let announce = announce.map(|(prefix, path, foreign)| Announce(2, prefix, path, foreign, 0));
+    let story = [Up(2, 2)].into_iter().chain(announce).chain([Wait, Up(2, 0), Settle, Up(2, 0)]);
+    story.for_each(|happening| play.happens(&happening));
+    play.world.pass(SECOND * 3);
+    trace::same(&memory.segments(), &play.world);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 250, failure_persistence: None, ..ProptestConfig::default() })]
 

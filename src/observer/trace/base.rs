@@ -3,6 +3,7 @@
 //! What follows from the rest (terms, judgements, what is owed) is found out again, so that a base is as
 //! small as the routes are.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use foldhash::fast::RandomState;
@@ -99,6 +100,7 @@ fn put(core: &Core, config: String, out: &mut Vec<u8>) -> Result<(), postcard::E
     let (mut sets, mut paths) = (Vec::new(), Vec::new());
     for (peer, _) in core.peers.iter() {
         for family in Family::ALL {
+            let first = paths.len();
             for (_, prefix, path) in core.rib.paths_of(peer, family, None) {
                 let set = *numbers.entry(path.attributes).or_insert_with(|| {
                     sets.push(core.rib.attributes(path.attributes).octets().to_vec());
@@ -108,6 +110,8 @@ fn put(core: &Core, config: String, out: &mut Vec<u8>) -> Result<(), postcard::E
                 let (path_id, old, since) = (path.path_id, path.old, path.since);
                 paths.push(Path { peer, prefix, path_id, set, over_limit, old, since });
             }
+            // They are walked from the last to the first; what is put in again is to be lost in the same order.
+            paths.get_mut(first..).unwrap_or_default().reverse();
         }
     }
     let kept = Kept {
@@ -139,24 +143,30 @@ pub(super) fn read(frame: &[u8]) -> Option<(Core, Arc<Config>)> {
     for at in core.peers.indexes() {
         core.find_terms(at);
     }
-    for old in [true, false] {
-        for path in kept.paths.iter().filter(|path| path.old == old) {
-            let set = kept.sets.get(usize::try_from(path.set).ok()?)?;
-            put_path(&mut core, path, Set::from_canonical(set));
-        }
-        for at in core.peers.indexes().into_iter().filter(|_| old) {
-            for family in
-                Family::ALL.into_iter().filter(|family| core.rib.count(at, *family) > 0).collect::<Vec<_>>()
-            {
-                core.rib.outdate(at, family);
-            }
-        }
-    }
+    put_paths(&mut core, &kept.paths, &kept.sets)?;
     for at in core.peers.indexes() {
         core.find_owed(at);
     }
     core.rest(kept.clocks);
     Some((core, config))
+}
+
+/// Puts all paths in, each in its place; none if one has no attributes.
+fn put_paths(core: &mut Core, paths: &[Path], sets: &[Vec<u8>]) -> Option<()> {
+    let set = |path: &Path| sets.get(usize::try_from(path.set).ok()?);
+    for path in paths {
+        put_path(core, path, Set::from_canonical(set(path)?));
+    }
+    let run = |path: &Path| (path.peer, Family::of(&path.prefix));
+    let old: BTreeSet<_> = paths.iter().filter(|path| path.old).map(run).collect();
+    for (peer, family) in &old {
+        core.rib.outdate(*peer, *family);
+    }
+    // What was heard since is heard again, where it is.
+    for path in paths.iter().filter(|path| !path.old && old.contains(&run(path))) {
+        put_path(core, path, Set::from_canonical(set(path)?));
+    }
+    Some(())
 }
 
 fn put_path(core: &mut Core, path: &Path, set: Set<'_>) {
