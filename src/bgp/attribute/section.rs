@@ -1,4 +1,4 @@
-//! The attributes of one UPDATE: checked in one pass.
+//! The attributes of one UPDATE: a short loop for those that are as usual, and a pass with all checks for the rest.
 
 use std::net::Ipv6Addr;
 
@@ -11,8 +11,7 @@ use crate::bgp::update::Announced;
 use crate::bgp::wire::{Parsed, counted_by_u8, u8, u16};
 use crate::bgp::{Family, Negotiated, Nlri};
 
-/// What one pass over the attributes of an UPDATE found. It is moved about: made of whole words, and what
-/// only an UPDATE with errors needs is elsewhere.
+/// What was found in the attributes of an UPDATE. What only one with errors needs is elsewhere.
 #[derive(Clone, Debug)]
 pub(in crate::bgp) struct Section<'a> {
     pub(super) octets: &'a [u8],

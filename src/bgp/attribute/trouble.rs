@@ -109,8 +109,11 @@ impl Trouble {
         plain: bool,
         reach: Option<bool>,
     ) -> Result<(), Unreadable<'a>> {
-        // What is missing after an overrun may well have been there.
-        if (plain || reach == Some(true)) && !self.faults().withdraw() {
+        // What is missing after an overrun may well have been there. A next hop that is of no use leaves no
+        // doubt about the rest.
+        let doubtful = |fault: Fault| matches!(fault, Fault::Withdraw(cause) if cause != Cause::Martian);
+        let doubt = self.faults().iter().any(|reported| doubtful(reported.fault));
+        if (plain || reach == Some(true)) && !doubt {
             for code in [code::ORIGIN, code::AS_PATH, code::NEXT_HOP] {
                 if !seen.contains(code) && (plain || code != code::NEXT_HOP) {
                     self.report(code, Fault::Withdraw(Cause::Missing));

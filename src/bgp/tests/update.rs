@@ -197,6 +197,15 @@ fn attributes_of_a_peer_with_four_octet_numbers() {
 }
 
 #[test]
+fn what_is_missing_is_told_beside_a_next_hop_of_no_use() {
+    let update = hex("0000 000b 40010100 400304e0000000 20 0a000001");
+    let update = Update::parse(&update, &terms()).unwrap();
+    let told: Vec<_> = update.faults().iter().map(|reported| (reported.attribute, reported.fault)).collect();
+    let martian = (3, Fault::Withdraw(Cause::Martian));
+    assert_eq!(told, [martian, (2, Fault::Withdraw(Cause::Missing))]);
+}
+
+#[test]
 fn attributes_that_others_crashed_on_are_carried_along() {
     // RFC 7606, 2 and 8; RFC 7311; RFC 8669; RFC 9012: corrupt, empty or giant, the session stays.
     let codes = [11, 12, 13, 19, 20, 21, 22, 23, 24, 26, 27, 28, 29, 30, 31, 33, 34, 40, 128, 129, 241, 255];
