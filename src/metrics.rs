@@ -2,8 +2,8 @@
 //!
 //! Nothing is counted here: a scrape turns one [`Snapshot`] and what stands beside it into families. Only
 //! those of the process are collected by others: a model of each sample, as they make it first, would take
-//! many times the memory of the table. The text is written piece by piece instead, and nobody waits for the
-//! whole of it.
+//! tens of megabytes for thousands of peers. The text is written piece by piece instead, and nobody waits for
+//! the whole of it.
 //!
 //! Series of single peers can be left out (`metrics.per_peer`), those of leaves and of the whole cannot.
 //! No series carries the prefix of an accepted route.

@@ -61,7 +61,7 @@ use problem::Problem;
 /// Streams of events at once.
 const MAX_STREAMS: usize = 64;
 
-/// Scrapes at once: each holds a snapshot while it is read.
+/// Scrapes that ask the observer at once.
 const MAX_SCRAPES: usize = 4;
 
 /// Connections that wait to be accepted.
@@ -210,7 +210,7 @@ fn listen(address: SocketAddr) -> io::Result<TcpListener> {
 struct Shared {
     app: App,
     streams: Arc<Semaphore>,
-    scrapes: Arc<Semaphore>,
+    scrapes: Semaphore,
 }
 
 type State = axum::extract::State<Arc<Shared>>;
@@ -236,7 +236,7 @@ impl Shared {
 
 fn router(app: App) -> Router {
     let streams = Arc::new(Semaphore::new(MAX_STREAMS));
-    let shared = Arc::new(Shared { app, streams, scrapes: Arc::new(Semaphore::new(MAX_SCRAPES)) });
+    let shared = Arc::new(Shared { app, streams, scrapes: Semaphore::new(MAX_SCRAPES) });
     let api = Router::new()
         .route("/summary", get(lists::summary))
         .route("/peers", get(lists::peers))

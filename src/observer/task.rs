@@ -147,6 +147,8 @@ const FRESH: Duration = Duration::from_millis(50);
 /// For how many times as long as it took to be made it is good enough, if that is longer: however many ask,
 /// it takes no more than a small part of the time.
 const WORTH: u32 = 20;
+/// For how long at most: a pause of the machine counts as time that it took.
+const STALE: Duration = Duration::from_secs(1);
 
 struct Task<F> {
     core: Recorded,
@@ -271,7 +273,7 @@ impl<F: Fn(Command)> Task<F> {
             trace_lost: self.core.lost(),
             ..self.core.snapshot(now)
         });
-        self.fresh = FRESH.max(self.clock.now().since(now) * WORTH);
+        self.fresh = (self.clock.now().since(now) * WORTH).clamp(FRESH, STALE);
         self.snapshot = Some(Arc::clone(&snapshot));
         snapshot
     }
@@ -319,7 +321,7 @@ impl Observer {
         self.ask(Request::Findings).await
     }
 
-    /// Peers, counters and findings, at most 50 ms old, or twenty times as long as it takes to collect them.
+    /// Peers, counters and findings, at most 50 ms old, or twenty times as long as it takes to collect them, or a second.
     pub async fn snapshot(&self) -> Option<Arc<Snapshot>> {
         self.ask(Request::Snapshot).await
     }

@@ -1,7 +1,6 @@
 //! About the daemon itself: health, metrics, configuration, version, and where to find what.
 
-use std::convert::Infallible;
-use std::sync::Arc;
+use std::io;
 use std::time::Duration;
 
 use axum::Json;
@@ -10,7 +9,7 @@ use axum::http::{HeaderName, header};
 use axum::response::Html;
 use futures_util::stream;
 use serde::Serialize;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use super::params::Params;
 use super::problem::Problem;
@@ -24,6 +23,9 @@ const HEALTHY: Duration = Duration::from_secs(1);
 
 /// Pages that a scrape turns to find rejected routes.
 const MAX_PAGES: usize = 64;
+
+/// How long a scrape may be read: its snapshot takes memory meanwhile, and Prometheus gives up after 10 s.
+const UNREAD: Duration = Duration::from_secs(30);
 
 pub(super) async fn index(params: Params) -> Result<Html<&'static str>, Problem> {
     params.finish()?;
@@ -49,16 +51,19 @@ pub(super) async fn readyz(state: State) -> Result<&'static str, Problem> {
 }
 
 /// Thousands of peers make megabytes of text. It is written as fast as it is read, and others have their
-/// turn after each piece.
+/// turn after each piece: who reads slowly keeps nobody else from asking, and is not waited for.
 pub(super) async fn metrics(state: State) -> Result<([(HeaderName, &'static str); 1], Body), Problem> {
     let stopping = |_| Problem::unavailable("stopping");
-    let permit = Arc::clone(&state.scrapes).acquire_owned().await.map_err(stopping)?;
+    let permit = state.scrapes.acquire().await.map_err(stopping)?;
     let pieces = state.report().await?.pieces();
+    drop(permit);
     let pieces = pieces.map_err(|error| Problem::unavailable(error.to_string()))?;
-    let body = stream::unfold((pieces, permit), |(mut pieces, permit)| async {
+    let until = Instant::now() + UNREAD;
+    let body = stream::unfold(pieces, move |mut pieces| async move {
         tokio::task::yield_now().await;
+        let late = || io::Error::from(io::ErrorKind::TimedOut);
         let piece = pieces.next()?;
-        Some((Ok::<_, Infallible>(piece), (pieces, permit)))
+        Some((if Instant::now() < until { Ok(piece) } else { Err(late()) }, pieces))
     });
     Ok(([(header::CONTENT_TYPE, Report::MEDIA_TYPE)], Body::from_stream(body)))
 }
