@@ -19,6 +19,7 @@ mod events;
 pub mod findings;
 mod hosts;
 mod learn;
+pub mod maintenance;
 mod offline;
 mod peers;
 mod query;

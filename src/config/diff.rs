@@ -92,6 +92,7 @@ pub fn diff(old: &Config, new: &Config) -> Changes {
     let rest = [
         ("policy", json(&old.policy), json(&new.policy)),
         ("findings", json(&old.findings), json(&new.findings)),
+        ("limits", json(&old.limits), json(&new.limits)),
         ("metrics", json(&old.metrics), json(&new.metrics)),
     ];
     for (name, mut old, mut new) in rest {

@@ -29,6 +29,8 @@ pub struct Config {
     pub policy: Policy,
     /// `[findings]`.
     pub findings: Findings,
+    /// `[limits]`.
+    pub limits: FabricLimits,
     /// `[metrics]`.
     pub metrics: Metrics,
 }
@@ -326,9 +328,27 @@ pub struct Findings {
     /// `open_after`: kind to duration, where it differs from the kind's default.
     #[serde(serialize_with = "shown::durations")]
     pub open_after: Vec<(String, Duration)>,
+    /// `resolve_after`: the same for how long the cause must be gone.
+    #[serde(serialize_with = "shown::durations")]
+    pub resolve_after: Vec<(String, Duration)>,
     /// How long a dynamic peer may be down before it is forgotten.
     #[serde(serialize_with = "shown::duration")]
     pub forget_after: Duration,
+}
+
+/// `[limits]`: what the fabric can hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct FabricLimits {
+    /// Prefixes in the longest-prefix-match table of a leaf.
+    pub lpm: u64,
+    /// Next hops of one prefix over which a leaf spreads traffic.
+    pub ecmp: u32,
+}
+
+impl Default for FabricLimits {
+    fn default() -> Self {
+        Self { lpm: 20_000, ecmp: 64 }
+    }
 }
 
 /// `[metrics]`.

@@ -11,7 +11,9 @@ use toml::de::DeTable;
 
 use super::environment::Environment;
 use super::error::Error;
-use super::model::{Config, Findings, Global, Http, Log, LogFormat, LogLevel, Metrics, PerPeer};
+use super::model::{
+    Config, FabricLimits, Findings, Global, Http, Log, LogFormat, LogLevel, Metrics, PerPeer,
+};
 use super::table::{Place, Reporter, Section, Value, suggestion};
 
 mod leaf;
@@ -28,7 +30,7 @@ const AS_TRANS: u32 = 23456;
 const WEEK: Duration = Duration::from_hours(7 * 24);
 
 /// The kinds of findings that `findings.open_after` may name.
-const FINDINGS: [&str; 14] = [
+const FINDINGS: [&str; 23] = [
     "rogue_route",
     "duplicate_pod_block",
     "duplicate_node_subnet",
@@ -43,6 +45,15 @@ const FINDINGS: [&str; 14] = [
     "stale_routes",
     "prefix_limit",
     "malformed_updates",
+    "mesh_left_on",
+    "observer_isolated",
+    "recovery_wait",
+    "peer_refused",
+    "duplicate_as",
+    "duplicate_router_id",
+    "aggregation_missing",
+    "fabric_capacity",
+    "timer_trouble",
 ];
 
 /// Reads the whole file; `directory` is where its relative paths start.
@@ -77,8 +88,9 @@ fn root(mut root: Section<'_, '_>, secrets: &Secrets<'_>) -> Config {
     let nodes = node::nodes(&mut root, &neighbors);
     let policy = policy::policy(root.section("policy"), &leaves, &neighbors, &nodes);
     let findings = findings(root.section("findings"));
+    let limits = limits(root.section("limits"));
     let metrics = metrics(root.section("metrics"));
-    Config { global, http, leaves, neighbors: neighbors.read, nodes, policy, findings, metrics }
+    Config { global, http, leaves, neighbors: neighbors.read, nodes, policy, findings, limits, metrics }
 }
 
 fn version(root: &mut Section<'_, '_>) {
@@ -119,18 +131,33 @@ fn http(mut section: Section<'_, '_>, secrets: &Secrets<'_>, listeners: &mut Lis
 }
 
 fn findings(mut section: Section<'_, '_>) -> Findings {
-    let mut open_after = Vec::new();
-    for (kind, place, value) in section.section("open_after").entries() {
+    let open_after = by_kind(&mut section, "open_after");
+    let resolve_after = by_kind(&mut section, "resolve_after");
+    let forget_after = section.read("forget_after", Value::duration).unwrap_or(WEEK);
+    Findings { open_after, resolve_after, forget_after }
+}
+
+/// A duration for each kind of finding that is named.
+fn by_kind(section: &mut Section<'_, '_>, key: &'static str) -> Vec<(String, Duration)> {
+    let mut durations = Vec::new();
+    for (kind, place, value) in section.section(key).entries() {
         let duration = value.duration();
         if !FINDINGS.contains(&kind.as_str()) {
             let message = format!("unknown kind of finding `{}`", kind.escape_debug());
             let help = suggestion(&kind, FINDINGS.into_iter(), "the kinds are");
             section.reporter().report(Error::at(&place, message).help(help));
         }
-        open_after.extend(duration.map(|duration| (kind, duration)));
+        durations.extend(duration.map(|duration| (kind, duration)));
     }
-    let forget_after = section.read("forget_after", Value::duration).unwrap_or(WEEK);
-    Findings { open_after, forget_after }
+    durations
+}
+
+fn limits(mut section: Section<'_, '_>) -> FabricLimits {
+    let default = FabricLimits::default();
+    FabricLimits {
+        lpm: section.read("lpm", |value| value.number(1..=100_000_000)).unwrap_or(default.lpm),
+        ecmp: section.read("ecmp", |value| value.number(1..=100_000)).unwrap_or(default.ecmp),
+    }
 }
 
 fn metrics(mut section: Section<'_, '_>) -> Metrics {

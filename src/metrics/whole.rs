@@ -75,9 +75,14 @@ fn conflicts(snapshot: &Snapshot, text: &mut String) {
 fn findings(snapshot: &Snapshot, text: &mut String) {
     let mut counts: BTreeMap<_, u64> = BTreeMap::new();
     for finding in snapshot.findings.iter().filter(|finding| is_current(&finding.state)) {
-        *counts.entry((&finding.kind, &finding.state)).or_default() += 1;
+        let state = if finding.muted.is_some() { "muted" } else { finding.state.as_str() };
+        *counts.entry((&finding.kind, state)).or_default() += 1;
     }
-    let mut findings = gauge("findings", "What is wrong now, by kind; pending ones may not last.", text);
+    let mut findings = gauge(
+        "findings",
+        "What is wrong now, by kind; pending ones may not last, of muted ones nobody is told.",
+        text,
+    );
     for ((kind, state), count) in counts {
         findings.add(&[("kind", kind), ("state", state)], count);
     }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::Command;
 use super::Settings;
 use super::core::Core;
-use super::findings::{Key as Cause, Proof};
+use super::findings::Key as Cause;
 use super::learn::LUGGAGE;
 use super::peers::{FamilyState, Owed, Peer, answers, own_addresses};
 use crate::bgp::{Families, Family};
@@ -94,7 +94,7 @@ impl Core {
             let missing = owed.have == 0 && !in_grace && peer.settled(owed.family(), now);
             any |= missing;
             if missing {
-                let proof = Proof { peer: id.clone(), node: peer.name.clone(), text: String::new() };
+                let proof = peer.proof(String::new());
                 self.findings.raise(Cause::missing(scope.clone(), id.clone(), owed.what), [proof], now);
             } else if peer.raised.missing {
                 self.findings.clear(&Cause::missing(scope.clone(), id.clone(), owed.what), now);

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::duplicates::Duplicates;
 use super::findings::{Findings, Key};
 use super::hosts::{self, Twin};
+use super::maintenance::Maintenance;
 use super::peers::{Map, Peer, Peers};
 use super::work::Job;
 use super::{Command, Settings, chronicle::Chronicle, view};
@@ -50,6 +51,8 @@ pub(super) struct Core {
     pub(super) racks_dirty: bool,
     /// Racks that are down.
     pub(super) racks_down: BTreeSet<Key>,
+    /// What is worked on.
+    pub(super) maintenance: Maintenance,
     pub(super) jobs: VecDeque<Job>,
     pub(super) chronicle: Chronicle,
     pub(super) commands: Vec<Command>,
@@ -87,6 +90,7 @@ impl Core {
             hosts_dirty: false,
             racks_dirty: false,
             racks_down: BTreeSet::new(),
+            maintenance: Maintenance::default(),
             jobs: VecDeque::new(),
             chronicle: Chronicle::new(now),
             commands: Vec::new(),

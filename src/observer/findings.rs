@@ -12,6 +12,7 @@
     deny(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)
 )]
 
+mod advice;
 mod key;
 mod kind;
 mod rogue;
@@ -34,7 +35,7 @@ use crate::config::model;
 use crate::speaker::PeerId;
 use crate::time::Timestamp;
 
-pub use key::{Key, Proof, Scope};
+pub use key::{Capacity, Key, Proof, Scope};
 pub use kind::{Kind, Severity};
 pub use rogue::{Announcer, Rogue};
 pub use saved::Saved;
@@ -118,6 +119,8 @@ struct Cause {
     /// Where in `due`.
     due: Option<Timestamp>,
     witnesses: BTreeMap<PeerId, Witness>,
+    /// What is known of it, whoever proves it; at most [`MAX_PROOFS`] are shown.
+    facts: Vec<String>,
     /// What the last events were, the newest first.
     notes: VecDeque<String>,
     /// How many events there were.
@@ -135,6 +138,7 @@ enum State {
 #[derive(Debug, Serialize, Deserialize)]
 struct Witness {
     node: Option<Arc<str>>,
+    cluster: Arc<str>,
     text: String,
 }
 
@@ -183,6 +187,21 @@ impl Findings {
         self.add_since(key, proof, now, now);
     }
 
+    /// `key` is wrong until it is cleared: `facts` are what is known of it, and `proofs` of whom.
+    pub fn state(
+        &mut self,
+        key: Key,
+        facts: Vec<String>,
+        proofs: impl IntoIterator<Item = Proof>,
+        now: Timestamp,
+    ) {
+        self.update(key, now, now, |cause| {
+            cause.lasting = true;
+            cause.facts = facts;
+            cause.witnesses = proofs.into_iter().map(Witness::of).collect();
+        });
+    }
+
     /// What `peer` had to do with `key` is gone. The cause goes with its last proof; that several nodes
     /// announce one prefix ends when one node is left.
     pub fn remove(&mut self, key: &Key, peer: &PeerId, now: Timestamp) {
@@ -203,7 +222,11 @@ impl Findings {
             cause.events = cause.events.saturating_add(1);
             cause.notes.push_front(proof.text);
             cause.notes.truncate(MAX_PROOFS);
-            cause.witnesses.entry(proof.peer).or_insert(Witness { node: proof.node, text: String::new() });
+            cause.witnesses.entry(proof.peer).or_insert(Witness {
+                node: proof.node,
+                cluster: proof.cluster,
+                text: String::new(),
+            });
         });
     }
 
@@ -308,6 +331,7 @@ impl Findings {
         view::FindingCounts {
             open: self.open.iter().sum(),
             pending: self.pending.iter().sum(),
+            muted: 0,
             by_kind: by_kind.map(|(kind, open)| (kind.name().to_owned(), open)).collect(),
         }
     }
@@ -516,6 +540,7 @@ impl Cause {
             restored: false,
             due: None,
             witnesses: BTreeMap::new(),
+            facts: Vec::new(),
             notes: VecDeque::new(),
             events: 0,
         }
@@ -536,11 +561,16 @@ impl Cause {
 
 impl Witness {
     fn of(proof: Proof) -> (PeerId, Self) {
-        (proof.peer, Self { node: proof.node, text: proof.text })
+        (proof.peer, Self { node: proof.node, cluster: proof.cluster, text: proof.text })
     }
 
     fn proof((peer, witness): (&PeerId, &Self)) -> Proof {
-        Proof { peer: peer.clone(), node: witness.node.clone(), text: witness.text.clone() }
+        Proof {
+            peer: peer.clone(),
+            node: witness.node.clone(),
+            cluster: Arc::clone(&witness.cluster),
+            text: witness.text.clone(),
+        }
     }
 
     /// What tells nodes apart: the name, or else the peer itself.

@@ -424,7 +424,12 @@ impl Peer {
     }
 
     pub(super) fn proof(&self, text: String) -> Proof {
-        Proof { peer: self.id.clone(), node: self.name.clone(), text }
+        Proof {
+            peer: self.id.clone(),
+            node: self.name.clone(),
+            cluster: Arc::clone(&self.place.scope.cluster),
+            text,
+        }
     }
 }
 

@@ -77,7 +77,12 @@ fn config() -> Config {
                 allow(AllowClass::Pod, "fd00:244::/32", &[122, 128]),
             ],
         },
-        findings: Findings { open_after: vec![], forget_after: Duration::from_hours(7 * 24) },
+        findings: Findings {
+            open_after: vec![],
+            resolve_after: vec![],
+            forget_after: Duration::from_hours(7 * 24),
+        },
+        limits: FabricLimits::default(),
         metrics: Metrics { per_peer: PerPeer::All, rogue_routes_max: 100 },
     }
 }

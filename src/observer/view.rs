@@ -55,11 +55,13 @@ pub struct RouteCounts {
 /// Findings, by state and kind.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FindingCounts {
-    /// Open.
+    /// Open, those that are muted aside.
     pub open: usize,
-    /// Pending.
+    /// Pending, those that are muted aside.
     pub pending: usize,
-    /// Open, by kind.
+    /// Pending or open, and nobody is told.
+    pub muted: usize,
+    /// Open and not muted, by kind.
     pub by_kind: BTreeMap<String, usize>,
 }
 
@@ -200,8 +202,15 @@ pub struct Finding {
     pub severity: String,
     /// `pending`, `open` or `resolved`.
     pub state: String,
-    /// The cluster.
+    /// Why nobody is told of it: `absorbed:ID` (the finding that explains it), `maintenance` or
+    /// `acknowledged`.
+    pub muted: Option<String>,
+    /// What was said when it was muted.
+    pub muted_because: Option<String>,
+    /// The cluster; several are separated by `, `, and empty stands for all.
     pub cluster: String,
+    /// The VRF; empty stands for all.
+    pub vrf: String,
     /// The leaf, if only one is concerned.
     pub leaf: Option<String>,
     /// The peer, if only one is concerned.
@@ -214,8 +223,14 @@ pub struct Finding {
     pub reason: Option<Reason>,
     /// One sentence: what is wrong and what it does to traffic.
     pub summary: String,
+    /// What to do about it.
+    pub advice: String,
     /// Proofs, at most eight.
     pub evidence: Vec<String>,
+    /// Findings that it explains, at most a hundred, by their identity.
+    pub absorbs: Vec<String>,
+    /// How many it explains.
+    pub absorbs_total: usize,
     /// Since when the cause lasts.
     pub since: Timestamp,
     /// When it opened.

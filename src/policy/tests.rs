@@ -60,7 +60,12 @@ fn config() -> Config {
                 allow(AllowClass::Node, "fd00:1::/32", &[64]),
             ],
         },
-        findings: model::Findings { open_after: vec![], forget_after: Duration::from_hours(7 * 24) },
+        findings: model::Findings {
+            open_after: vec![],
+            resolve_after: vec![],
+            forget_after: Duration::from_hours(7 * 24),
+        },
+        limits: model::FabricLimits::default(),
         metrics: model::Metrics { per_peer: model::PerPeer::All, rogue_routes_max: 100 },
     }
 }

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use crate::config::Config;
 use crate::config::model::{
-    AsRange, Findings, Global, Http, Leaf, LimitAction, Limits, Log, LogFormat, LogLevel, Metrics, Neighbors,
-    NextHop, OriginAs, PerPeer, Policy, Unique, Uniqueness,
+    AsRange, FabricLimits, Findings, Global, Http, Leaf, LimitAction, Limits, Log, LogFormat, LogLevel,
+    Metrics, Neighbors, NextHop, OriginAs, PerPeer, Policy, Unique, Uniqueness,
 };
 
 mod churn;
@@ -73,7 +73,12 @@ pub(super) fn config(leaves: Vec<Leaf>, neighbors: Vec<Neighbors>) -> Config {
             },
             allow: vec![],
         },
-        findings: Findings { open_after: vec![], forget_after: Duration::from_hours(168) },
+        findings: Findings {
+            open_after: vec![],
+            resolve_after: vec![],
+            forget_after: Duration::from_hours(168),
+        },
+        limits: FabricLimits::default(),
         metrics: Metrics { per_peer: PerPeer::All, rogue_routes_max: 100 },
     }
 }

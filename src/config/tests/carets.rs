@@ -461,7 +461,9 @@ fn findings_and_metrics() {
                 "26:52 [eepg_drift] unknown kind of finding `eepg_drift` (the kinds are rogue_route, \
                  duplicate_pod_block, duplicate_node_subnet, duplicate_pod_host, duplicate_service_host, \
                  missing_service_cidr, missing_node_subnet, leaf_disagreement, peer_down, rack_down, \
-                 peer_flapping, stale_routes, prefix_limit, malformed_updates)",
+                 peer_flapping, stale_routes, prefix_limit, malformed_updates, mesh_left_on, observer_isolated, \
+                 recovery_wait, peer_refused, duplicate_as, duplicate_router_id, aggregation_missing, \
+                 fabric_capacity, timer_trouble)",
             ],
         ),
         (

@@ -1,5 +1,6 @@
 //! What identifies a finding, and what proves it.
 
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use ipnet::{IpNet, Ipv4Net};
@@ -8,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::Kind;
 use crate::policy::{Class, Expected, Reason};
 use crate::speaker::PeerId;
+use crate::time::Timestamp;
 
 /// Within what prefixes and nodes are compared.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -16,6 +18,13 @@ pub struct Scope {
     pub cluster: Arc<str>,
     /// The VRF.
     pub vrf: Arc<str>,
+}
+
+impl Scope {
+    /// Everywhere.
+    pub(super) fn all() -> Self {
+        Self { cluster: "".into(), vrf: "".into() }
+    }
 }
 
 /// What identifies a finding: the same cause has the same key.
@@ -29,12 +38,39 @@ pub struct Key {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum About {
-    Route { reason: Reason, prefix: IpNet },
+    Route {
+        reason: Reason,
+        prefix: IpNet,
+    },
     Prefix(IpNet),
     Peer(PeerId),
-    Owed { peer: PeerId, prefix: IpNet },
+    Owed {
+        peer: PeerId,
+        prefix: IpNet,
+    },
     Node(Arc<str>),
     Rack(Arc<str>),
+    /// All of its scope.
+    Scope,
+    As(u32),
+    Identifier(Ipv4Addr),
+    Refused {
+        leaf: Arc<str>,
+        why: Arc<str>,
+    },
+    Capacity(Capacity),
+    /// Many of one kind that began at this time, more or less.
+    Burst(Timestamp),
+}
+
+/// What there can be too much of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Capacity {
+    /// Prefixes, for the longest-prefix-match table of a leaf.
+    Lpm,
+    /// Next hops of one prefix.
+    Ecmp,
 }
 
 impl Key {
@@ -104,6 +140,51 @@ impl Key {
         Self { kind: Kind::MalformedUpdates, scope, about: About::Peer(peer) }
     }
 
+    /// Most nodes of a cluster pass on each other's blocks.
+    pub const fn mesh_left_on(scope: Scope) -> Self {
+        Self { kind: Kind::MeshLeftOn, scope, about: About::Scope }
+    }
+
+    /// Most peers of all racks are lost at once.
+    pub fn observer_isolated() -> Self {
+        Self { kind: Kind::ObserverIsolated, scope: Scope::all(), about: About::Scope }
+    }
+
+    /// Nodes of `rack` restarted and announce nothing.
+    pub const fn recovery_wait(scope: Scope, rack: Arc<str>) -> Self {
+        Self { kind: Kind::RecoveryWait, scope, about: About::Rack(rack) }
+    }
+
+    /// `leaf` refuses connections, and why: the name of a refusal.
+    pub const fn peer_refused(scope: Scope, leaf: Arc<str>, why: Arc<str>) -> Self {
+        Self { kind: Kind::PeerRefused, scope, about: About::Refused { leaf, why } }
+    }
+
+    /// Several nodes have this AS.
+    pub const fn duplicate_as(scope: Scope, asn: u32) -> Self {
+        Self { kind: Kind::DuplicateAs, scope, about: About::As(asn) }
+    }
+
+    /// Several nodes have this BGP identifier.
+    pub const fn duplicate_router_id(scope: Scope, identifier: Ipv4Addr) -> Self {
+        Self { kind: Kind::DuplicateRouterId, scope, about: About::Identifier(identifier) }
+    }
+
+    /// Nodes announce pod hosts beside their own block that holds them.
+    pub const fn aggregation_missing(scope: Scope) -> Self {
+        Self { kind: Kind::AggregationMissing, scope, about: About::Scope }
+    }
+
+    /// There is more of something than the fabric can hold.
+    pub const fn fabric_capacity(scope: Scope, what: Capacity) -> Self {
+        Self { kind: Kind::FabricCapacity, scope, about: About::Capacity(what) }
+    }
+
+    /// Nodes' hold timers expire although keepalives are sent in time.
+    pub const fn timer_trouble(scope: Scope) -> Self {
+        Self { kind: Kind::TimerTrouble, scope, about: About::Scope }
+    }
+
     /// The least key of `kind` that can be about `peer`.
     pub(super) fn first_about(kind: Kind, scope: &Scope, peer: &PeerId) -> Self {
         let about = match kind {
@@ -129,7 +210,7 @@ impl Key {
     pub const fn prefix(&self) -> Option<IpNet> {
         match &self.about {
             About::Route { prefix, .. } | About::Prefix(prefix) | About::Owed { prefix, .. } => Some(*prefix),
-            About::Peer(_) | About::Node(_) | About::Rack(_) => None,
+            _ => None,
         }
     }
 
@@ -137,7 +218,7 @@ impl Key {
     pub const fn peer(&self) -> Option<&PeerId> {
         match &self.about {
             About::Peer(peer) | About::Owed { peer, .. } => Some(peer),
-            About::Route { .. } | About::Prefix(_) | About::Node(_) | About::Rack(_) => None,
+            _ => None,
         }
     }
 
@@ -157,6 +238,8 @@ pub struct Proof {
     pub peer: PeerId,
     /// The node behind it.
     pub node: Option<Arc<str>>,
+    /// Its cluster.
+    pub cluster: Arc<str>,
     /// What was seen there, as in "AS path 65102 65101"; empty: what the summary says.
     pub text: String,
 }

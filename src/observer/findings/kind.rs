@@ -37,11 +37,29 @@ pub enum Kind {
     PrefixLimit,
     /// A peer that sends UPDATEs with errors (RFC 7606).
     MalformedUpdates,
+    /// Most nodes of a cluster pass on each other's blocks.
+    MeshLeftOn,
+    /// Most peers of all racks lost at once: it is us.
+    ObserverIsolated,
+    /// Nodes that restarted and wait for one of their peers before they announce anything.
+    RecoveryWait,
+    /// Somebody tries to peer and is refused.
+    PeerRefused,
+    /// One AS on several nodes of a cluster whose nodes have one each.
+    DuplicateAs,
+    /// One BGP identifier on several nodes.
+    DuplicateRouterId,
+    /// Pod hosts announced beside the block of the same node that holds them.
+    AggregationMissing,
+    /// More than the fabric can hold.
+    FabricCapacity,
+    /// Hold timers of nodes that expire although keepalives are sent in time.
+    TimerTrouble,
 }
 
 impl Kind {
     /// All kinds.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 23] = [
         Self::RogueRoute,
         Self::DuplicatePodBlock,
         Self::DuplicateNodeSubnet,
@@ -56,6 +74,15 @@ impl Kind {
         Self::StaleRoutes,
         Self::PrefixLimit,
         Self::MalformedUpdates,
+        Self::MeshLeftOn,
+        Self::ObserverIsolated,
+        Self::RecoveryWait,
+        Self::PeerRefused,
+        Self::DuplicateAs,
+        Self::DuplicateRouterId,
+        Self::AggregationMissing,
+        Self::FabricCapacity,
+        Self::TimerTrouble,
     ];
 
     /// The name used in configuration, metrics, the API and the command line.
@@ -75,6 +102,15 @@ impl Kind {
             Self::StaleRoutes => "stale_routes",
             Self::PrefixLimit => "prefix_limit",
             Self::MalformedUpdates => "malformed_updates",
+            Self::MeshLeftOn => "mesh_left_on",
+            Self::ObserverIsolated => "observer_isolated",
+            Self::RecoveryWait => "recovery_wait",
+            Self::PeerRefused => "peer_refused",
+            Self::DuplicateAs => "duplicate_as",
+            Self::DuplicateRouterId => "duplicate_router_id",
+            Self::AggregationMissing => "aggregation_missing",
+            Self::FabricCapacity => "fabric_capacity",
+            Self::TimerTrouble => "timer_trouble",
         }
     }
 
@@ -90,7 +126,9 @@ impl Kind {
             | Self::DuplicatePodBlock
             | Self::DuplicateNodeSubnet
             | Self::RackDown
-            | Self::PrefixLimit => Severity::Critical,
+            | Self::PrefixLimit
+            | Self::MeshLeftOn
+            | Self::ObserverIsolated => Severity::Critical,
             Self::DuplicatePodHost
             | Self::DuplicateServiceHost
             | Self::MissingServiceCidr
@@ -99,23 +137,36 @@ impl Kind {
             | Self::PeerDown
             | Self::PeerFlapping
             | Self::StaleRoutes
-            | Self::MalformedUpdates => Severity::Warning,
+            | Self::MalformedUpdates
+            | Self::RecoveryWait
+            | Self::PeerRefused
+            | Self::DuplicateAs
+            | Self::DuplicateRouterId
+            | Self::AggregationMissing
+            | Self::FabricCapacity
+            | Self::TimerTrouble => Severity::Warning,
         }
     }
 
     /// How long its cause must last before it opens, unless `findings.open_after` says otherwise.
     pub const fn open_after(self) -> Duration {
         Duration::from_secs(match self {
-            Self::RogueRoute | Self::DuplicatePodBlock | Self::DuplicateNodeSubnet => 5,
+            Self::RogueRoute | Self::DuplicatePodBlock | Self::DuplicateNodeSubnet | Self::MeshLeftOn => 5,
+            Self::RecoveryWait => 15,
             Self::DuplicatePodHost
             | Self::DuplicateServiceHost
             | Self::MissingServiceCidr
             | Self::MissingNodeSubnet
             | Self::LeafDisagreement
-            | Self::PeerDown => 60,
-            Self::RackDown => 30,
+            | Self::PeerDown
+            | Self::PeerRefused
+            | Self::DuplicateAs
+            | Self::DuplicateRouterId
+            | Self::FabricCapacity => 60,
+            Self::AggregationMissing => 45,
+            Self::RackDown | Self::ObserverIsolated => 30,
             Self::StaleRoutes => 130,
-            Self::PeerFlapping | Self::PrefixLimit | Self::MalformedUpdates => 0,
+            Self::PeerFlapping | Self::PrefixLimit | Self::MalformedUpdates | Self::TimerTrouble => 0,
         })
     }
 

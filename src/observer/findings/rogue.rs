@@ -273,6 +273,11 @@ impl Routes {
     }
 
     fn proof(&self, text: String) -> Proof {
-        Proof { peer: self.announcer.peer.clone(), node: self.announcer.node.clone(), text }
+        Proof {
+            peer: self.announcer.peer.clone(),
+            node: self.announcer.node.clone(),
+            cluster: Arc::clone(&self.announcer.scope.cluster),
+            text,
+        }
     }
 }

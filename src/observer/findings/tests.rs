@@ -75,7 +75,11 @@ impl World {
 
 fn config(open_after: &[(Kind, u64)]) -> model::Findings {
     let own = |(kind, seconds): &(Kind, u64)| (kind.name().to_owned(), Duration::from_secs(*seconds));
-    model::Findings { open_after: open_after.iter().map(own).collect(), forget_after: Duration::from_secs(1) }
+    model::Findings {
+        open_after: open_after.iter().map(own).collect(),
+        resolve_after: vec![],
+        forget_after: Duration::from_secs(1),
+    }
 }
 
 fn scope() -> Scope {
@@ -87,7 +91,12 @@ fn peer(node: u8) -> PeerId {
 }
 
 fn proof(node: u8) -> Proof {
-    Proof { peer: peer(node), node: Some(format!("node-{node}").into()), text: String::new() }
+    Proof {
+        peer: peer(node),
+        node: Some(format!("node-{node}").into()),
+        cluster: scope().cluster,
+        text: String::new(),
+    }
 }
 
 fn announcer(node: u8) -> Announcer {
@@ -128,6 +137,15 @@ fn every_key() -> Vec<Key> {
         Key::stale_routes(scope(), peer(1)),
         Key::prefix_limit(scope(), peer(1)),
         Key::malformed_updates(scope(), peer(1)),
+        Key::mesh_left_on(scope()),
+        Key::observer_isolated(),
+        Key::recovery_wait(scope(), "rack1".into()),
+        Key::peer_refused(scope(), "rack1".into(), "as_not_allowed".into()),
+        Key::duplicate_as(scope(), 65102),
+        Key::duplicate_router_id(scope(), Ipv4Addr::new(192, 168, 1, 1)),
+        Key::aggregation_missing(scope()),
+        Key::fabric_capacity(scope(), Capacity::Lpm),
+        Key::timer_trouble(scope()),
     ];
     assert_eq!(keys.iter().map(Key::kind).collect::<Vec<_>>(), Kind::ALL);
     keys
@@ -137,9 +155,10 @@ fn every_key() -> Vec<Key> {
 fn every_kind_is_pending_at_once_opens_in_time_and_resolves_with_its_cause() {
     let severities = [
         "critical", "critical", "critical", "warning", "warning", "warning", "warning", "warning", "warning",
-        "critical", "warning", "warning", "critical", "warning",
+        "critical", "warning", "warning", "critical", "warning", "critical", "critical", "warning",
+        "warning", "warning", "warning", "warning", "warning", "warning",
     ];
-    let delays = [5, 5, 5, 60, 60, 60, 60, 60, 60, 30, 0, 130, 0, 0];
+    let delays = [5, 5, 5, 60, 60, 60, 60, 60, 60, 30, 0, 130, 0, 0, 5, 30, 15, 60, 60, 60, 45, 60, 0];
     for ((key, severity), delay) in every_key().into_iter().zip(severities).zip(delays) {
         let mut world = World::new();
         world.raise(&key);
@@ -488,7 +507,8 @@ fn names_and_delays_are_those_of_the_documents() {
         Kind::ALL.map(Kind::name).join(" "),
         "rogue_route duplicate_pod_block duplicate_node_subnet duplicate_pod_host duplicate_service_host \
          missing_service_cidr missing_node_subnet leaf_disagreement peer_down rack_down peer_flapping stale_routes prefix_limit \
-         malformed_updates"
+         malformed_updates mesh_left_on observer_isolated recovery_wait peer_refused duplicate_as duplicate_router_id \
+         aggregation_missing fabric_capacity timer_trouble"
     );
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::key::About;
-use super::{Cause, Findings, Kind, MAX_PROOFS, State, Witness, view};
+use super::{Cause, Findings, Kind, MAX_PROOFS, State, Witness, advice, view};
 use crate::policy::Reason;
 use crate::speaker::PeerId;
 
@@ -29,14 +29,20 @@ impl Findings {
             kind: key.kind.name().to_owned(),
             severity: key.kind.severity().name().to_owned(),
             state: state.to_owned(),
-            cluster: key.scope.cluster.as_ref().to_owned(),
+            muted: None,
+            muted_because: None,
+            cluster: clusters(cause),
+            vrf: key.scope.vrf.as_ref().to_owned(),
             leaf: leaf.map(ToString::to_string),
             peer: peer.map(|peer| peer.address),
             node: node.map(ToString::to_string),
             prefix: key.prefix(),
             reason: key.reason(),
             summary: self.summary(cause),
+            advice: advice::of(key).to_owned(),
             evidence: self.evidence(cause),
+            absorbs: Vec::new(),
+            absorbs_total: 0,
             since: cause.since,
             opened,
             resolved: None,
@@ -52,12 +58,12 @@ impl Findings {
         // Where there were events, who they are about needs no line of its own.
         let told =
             cause.witnesses.iter().filter(|(_, witness)| cause.events == 0 || !witness.text.is_empty());
-        let total = cause.events.saturating_add(told.clone().count() as u64);
+        let total = (cause.events + cause.facts.len() as u64).saturating_add(told.clone().count() as u64);
         let lines = told.map(|(peer, witness)| match witness {
-            Witness { node, text } if text.is_empty() => name(node.as_deref(), peer),
-            Witness { node, text } => format!("{}: {text}", name(node.as_deref(), peer)),
+            Witness { node, text, .. } if text.is_empty() => name(node.as_deref(), peer),
+            Witness { node, text, .. } => format!("{}: {text}", name(node.as_deref(), peer)),
         });
-        bounded(lines.chain(cause.notes.iter().cloned()), total)
+        bounded(cause.facts.iter().cloned().chain(lines).chain(cause.notes.iter().cloned()), total)
     }
 
     fn summary(&self, cause: &Cause) -> String {
@@ -80,7 +86,7 @@ impl Findings {
                 "{node} tells the leaves of its rack different things: which of its prefixes can be reached \
                  depends on the leaf that traffic passes"
             ),
-            (About::Rack(rack), _) => format!(
+            (About::Rack(rack), Kind::RackDown) => format!(
                 "the known peers of rack {rack}, all or most of them, lost their sessions at once: the rack is down or \
                  cut off, and its pods and services cannot be reached if its other leaves see the same"
             ),
@@ -96,6 +102,17 @@ impl Findings {
                 )
             }
             (About::Peer(_), kind) => format!("{who} {}", trouble(kind)),
+            (About::Scope, Kind::MeshLeftOn) => {
+                "most nodes of the cluster pass on each other's blocks: the node-to-node mesh is on beside the \
+                 sessions with the fabric, which is offered every block by every node"
+                    .to_owned()
+            }
+            (About::Scope, Kind::ObserverIsolated) => {
+                "most peers of all racks lost their sessions at once: it is \
+                 most likely this observer that is cut off; what the nodes do meanwhile is not seen"
+                    .to_owned()
+            }
+            (about, kind) => format!("{kind}, {who}: {about:?} is in trouble of its kind"),
         }
     }
 }
@@ -191,6 +208,13 @@ fn trouble(kind: Kind) -> &'static str {
              it is this leaf that it cannot reach"
         }
     }
+}
+
+/// The clusters that a cause is about.
+fn clusters(cause: &Cause) -> String {
+    let own = std::iter::once(&cause.key.scope.cluster).filter(|own| !own.is_empty());
+    let names: BTreeSet<_> = own.chain(cause.witnesses.values().map(|witness| &witness.cluster)).collect();
+    names.into_iter().map(|name| &**name).collect::<Vec<_>>().join(", ")
 }
 
 /// The nodes that a cause is about.
