@@ -181,7 +181,7 @@ fn the_keys_of_the_reference_show_the_defaults() {
     let named = [&mut pod.clusters, &mut pod.racks, &mut pod.nodes].map(std::mem::take);
     assert_eq!(named.map(|names| names.concat()), ["default", "rack1", "node1"]);
     assert_eq!(std::mem::take(&mut config.findings.open_after).len(), 23);
-    let minute = std::time::Duration::from_mins(1);
+    let minute = Duration::from_mins(1);
     assert_eq!(std::mem::take(&mut config.findings.resolve_after), [("peer_down".to_owned(), minute)]);
     assert_eq!(config, read(SHORTEST).unwrap());
 }
