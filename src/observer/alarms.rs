@@ -29,6 +29,8 @@ pub(super) struct Raised {
 
 /// How often a peer is asked to send everything again, at most.
 const REFRESH_EVERY: Duration = Duration::from_secs(30);
+/// How long what a peer told takes to be looked at from all sides, at most.
+const LOOK_AFTER: Duration = Duration::from_secs(3);
 
 impl Core {
     /// Looks at everything that is found in one peer.
@@ -43,6 +45,7 @@ impl Core {
         self.check_errors(at, now);
         self.check_not_kept(at, now);
         self.check_refresh(at, now);
+        self.check_heard(at, now);
         if self.peers.get(at).is_some_and(|peer| peer.has_just_settled(now)) {
             self.touch_twin(at);
         }
@@ -61,6 +64,8 @@ impl Core {
             let text = peer.last_error.as_deref().unwrap_or("never seen since we started");
             let proof = peer.proof(text.to_owned());
             self.findings.raise(cause, [proof], now);
+            // Many that never came are missed at the same moment, too.
+            self.racks_dirty = true;
         } else {
             self.findings.clear(&cause, now);
         }
@@ -210,6 +215,17 @@ impl Core {
         self.chronicle.refresh(peer, not_kept, now);
     }
 
+    /// A peer that came back and has told everything: what it did before and was not found again is over.
+    fn check_heard(&mut self, at: PeerIndex, now: Timestamp) {
+        let Some(peer) = self.peers.get_mut(at).filter(|peer| peer.silent) else { return };
+        let told = peer.has_told_everything(now);
+        peer.settled_since = if told { Some(peer.settled_since.unwrap_or(now)) } else { None };
+        if peer.is_heard(now) {
+            (peer.silent, peer.settled_since) = (false, None);
+            self.findings.heard(&peer.id, now);
+        }
+    }
+
     /// The end of a refresh (RFC 7313) that never came.
     fn check_refresh(&mut self, at: PeerIndex, now: Timestamp) {
         for family in Family::ALL {
@@ -232,6 +248,7 @@ impl Peer {
             || !self.not_kept_families().is_empty()
             || self.families.iter().any(|family| family.is_refresh_over(now))
             || self.has_just_settled(now)
+            || self.is_heard(now)
     }
 
     /// When [`wants_a_look`](Self::wants_a_look) may begin to hold if nothing more is heard: past or to come.
@@ -240,7 +257,34 @@ impl Peer {
         let again = (!self.not_kept_families().is_empty())
             .then(|| self.refreshed.map(|refreshed| refreshed.after(REFRESH_EVERY)));
         let refreshes = self.families.iter().filter_map(FamilyState::refresh_ends);
-        [missed, self.settles(), again.flatten()].into_iter().flatten().chain(refreshes)
+        let heard = self.settled_since.map(|since| since.after(LOOK_AFTER));
+        [missed, self.settles(), again.flatten(), heard].into_iter().flatten().chain(refreshes)
+    }
+
+    /// Of each family, and no sweep is under way.
+    fn has_told_everything(&self, now: Timestamp) -> bool {
+        let families = self.negotiated_families();
+        self.session.is_some()
+            && families.iter().all(|family| self.settled(family, now) && !self.family(family).sweeping)
+    }
+
+    /// Whether it has told everything, and all of that was looked at.
+    fn is_heard(&self, now: Timestamp) -> bool {
+        self.settled_since.is_some_and(|since| since.after(LOOK_AFTER) <= now)
+    }
+
+    /// Whether it ever had a session.
+    pub(super) const fn was_seen(&self) -> bool {
+        self.last.is_some()
+    }
+
+    /// Since when it is missed: since it was lost, or since it should have come.
+    pub(super) fn missed_since(&self, settings: &Settings) -> Option<Timestamp> {
+        if self.session.is_some() {
+            return None;
+        }
+        let never_came = self.known_since.after(settings.peer_grace);
+        Some(if self.last.is_some() { self.since.unwrap_or(never_came) } else { never_came })
     }
 
     fn is_missed(&self, now: Timestamp, settings: &Settings) -> bool {

@@ -30,6 +30,7 @@ const HOUSEKEEPING: Duration = Duration::from_secs(1);
 pub(super) type Errors = (PeerId, [u64; ErrorAction::ALL.len()]);
 
 /// The core of the observer.
+#[expect(clippy::struct_excessive_bools, reason = "what is to be looked at, each for itself")]
 pub(super) struct Core {
     pub(super) config: Arc<Config>,
     pub(super) settings: Settings,
@@ -51,6 +52,14 @@ pub(super) struct Core {
     pub(super) racks_dirty: bool,
     /// Racks that are down.
     pub(super) racks_down: BTreeSet<Key>,
+    /// Most peers of all racks are: it is us.
+    pub(super) isolated: bool,
+    /// Clusters whose mesh is on.
+    pub(super) meshes: BTreeSet<Key>,
+    /// Rejected routes or blocks of several nodes came or went: there may be a mesh, or no more.
+    pub(super) meshes_dirty: bool,
+    /// What nobody is to be told of has to be found out anew.
+    pub(super) muting_dirty: bool,
     /// What is worked on.
     pub(super) maintenance: Maintenance,
     pub(super) jobs: VecDeque<Job>,
@@ -90,6 +99,10 @@ impl Core {
             hosts_dirty: false,
             racks_dirty: false,
             racks_down: BTreeSet::new(),
+            isolated: false,
+            meshes: BTreeSet::new(),
+            meshes_dirty: false,
+            muting_dirty: false,
             maintenance: Maintenance::default(),
             jobs: VecDeque::new(),
             chronicle: Chronicle::new(now),
@@ -126,6 +139,7 @@ impl Core {
             self.flushed = now;
             self.flush(now);
         }
+        self.explain_findings(now);
         for transition in self.findings.tick(now) {
             self.chronicle.finding(&transition, now);
         }
@@ -233,6 +247,7 @@ impl Core {
             || !self.dirty_twins.is_empty()
             || self.hosts_dirty
             || self.racks_dirty
+            || self.meshes_dirty
             || self.duplicates.is_dirty()
     }
 
@@ -252,6 +267,9 @@ impl Core {
         if std::mem::take(&mut self.racks_dirty) {
             self.check_racks(now);
         }
+        if std::mem::take(&mut self.meshes_dirty) {
+            self.check_meshes(now);
+        }
     }
 
     fn find_hosts(&mut self, now: Timestamp) {
@@ -267,6 +285,8 @@ impl Core {
                 self.duplicates.look_at_all();
             }
         }
+        self.meshes_dirty = true;
+        self.muting_dirty = true;
         self.replace_twins(found.twins, now);
     }
 

@@ -43,6 +43,12 @@ impl Duplicates {
         found
     }
 
+    /// The pod blocks among them.
+    pub(super) fn blocks(&self) -> impl Iterator<Item = IpNet> {
+        let blocks = self.found.iter().filter(|(_, class)| **class == Class::PodBlock);
+        blocks.map(|((_, prefix), _)| *prefix)
+    }
+
     /// The same again.
     pub(super) fn set_found(&mut self, found: Vec<(Place, Class)>) {
         self.found = found.into_iter().collect();
@@ -103,12 +109,14 @@ impl Core {
         {
             self.findings.clear(&cause, now);
             self.duplicates.found.remove(&place);
+            self.meshes_dirty = true;
         }
         if let Some(class) = class
             && let Some(cause) = Cause::duplicate(scope, class, prefix)
         {
             self.findings.raise(cause, proofs, now);
             self.duplicates.found.insert(place, class);
+            self.meshes_dirty = true;
         }
     }
 

@@ -13,10 +13,14 @@
 )]
 
 mod advice;
+mod burst;
+mod cause;
 mod key;
 mod kind;
+mod muting;
 mod rogue;
 mod saved;
+mod silence;
 mod text;
 
 #[cfg(test)]
@@ -24,7 +28,6 @@ mod tests;
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::hash::BuildHasher;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -35,8 +38,11 @@ use crate::config::model;
 use crate::speaker::PeerId;
 use crate::time::Timestamp;
 
+pub(super) use cause::Muted;
+use cause::{Cause, State, Witness};
 pub use key::{Capacity, Key, Proof, Scope};
 pub use kind::{Kind, Severity};
+pub(super) use muting::Subject;
 pub use rogue::{Announcer, Rogue};
 pub use saved::Saved;
 
@@ -59,6 +65,7 @@ const KINDS: usize = Kind::ALL.len();
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Findings {
     open_after: [Duration; KINDS],
+    resolve_after: [Duration; KINDS],
     causes: BTreeMap<u64, Cause>,
     numbers: BTreeMap<Key, u64>,
     due: BTreeSet<(Timestamp, u64)>,
@@ -74,6 +81,13 @@ pub struct Findings {
     /// Pending causes of which nobody was told yet: what goes before is not worth a word.
     untold: BTreeSet<u64>,
     transitions: Vec<Transition>,
+    /// Who cannot be heard since when its session was lost, and the causes that it proved.
+    silent: BTreeMap<PeerId, BTreeSet<u64>>,
+    /// We are cut off, and nothing can be seen.
+    blind: bool,
+    /// Of these it was not asked yet what explains them.
+    unexplained: BTreeSet<u64>,
+    explain_all: bool,
     last_number: u64,
     revision: u64,
     /// What was shown last, and of which revision.
@@ -103,50 +117,12 @@ pub enum Change {
     Dropped,
 }
 
-/// Something that is wrong now.
-#[derive(Debug, Serialize, Deserialize)]
-struct Cause {
-    key: Key,
-    id: Box<str>,
-    since: Timestamp,
-    state: State,
-    /// Wrong until it is cleared, whatever events there are.
-    lasting: bool,
-    /// Until when the last event counts.
-    quiet: Option<Timestamp>,
-    /// Known from before a restart, and not seen since: `quiet` says how long that is believed.
-    restored: bool,
-    /// Where in `due`.
-    due: Option<Timestamp>,
-    witnesses: BTreeMap<PeerId, Witness>,
-    /// What is known of it, whoever proves it; at most [`MAX_PROOFS`] are shown.
-    facts: Vec<String>,
-    /// What the last events were, the newest first.
-    notes: VecDeque<String>,
-    /// How many events there were.
-    events: u64,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-enum State {
-    /// Above the bounds: nobody sees it.
-    Waiting,
-    Pending,
-    Open(Timestamp),
-}
-
-#[derive(Debug, Serialize, Deserialize)]
-struct Witness {
-    node: Option<Arc<str>>,
-    cluster: Arc<str>,
-    text: String,
-}
-
 impl Findings {
     /// No findings.
     pub fn new(config: &model::Findings) -> Self {
         Self {
             open_after: open_after(config),
+            resolve_after: resolve_after(config),
             causes: BTreeMap::new(),
             numbers: BTreeMap::new(),
             due: BTreeSet::new(),
@@ -159,6 +135,10 @@ impl Findings {
             unrolls: BTreeSet::new(),
             untold: BTreeSet::new(),
             transitions: Vec::new(),
+            silent: BTreeMap::new(),
+            blind: false,
+            unexplained: BTreeSet::new(),
+            explain_all: false,
             last_number: 0,
             revision: 0,
             shown: RefCell::default(),
@@ -168,6 +148,7 @@ impl Findings {
     /// Takes over a new configuration: what is pending opens by the new terms, what is open stays.
     pub fn reconfigure(&mut self, config: &model::Findings) {
         self.open_after = open_after(config);
+        self.resolve_after = resolve_after(config);
         let numbers: Vec<_> = self.causes.keys().copied().collect();
         for number in numbers {
             self.schedule(number);
@@ -195,7 +176,19 @@ impl Findings {
         proofs: impl IntoIterator<Item = Proof>,
         now: Timestamp,
     ) {
-        self.update(key, now, now, |cause| {
+        self.state_since(key, facts, proofs, now, now);
+    }
+
+    /// The same of what began a while ago.
+    pub(super) fn state_since(
+        &mut self,
+        key: Key,
+        facts: Vec<String>,
+        proofs: impl IntoIterator<Item = Proof>,
+        since: Timestamp,
+        now: Timestamp,
+    ) {
+        self.update(key, since, now, |cause| {
             cause.lasting = true;
             cause.facts = facts;
             cause.witnesses = proofs.into_iter().map(Witness::of).collect();
@@ -205,13 +198,24 @@ impl Findings {
     /// What `peer` had to do with `key` is gone. The cause goes with its last proof; that several nodes
     /// announce one prefix ends when one node is left.
     pub fn remove(&mut self, key: &Key, peer: &PeerId, now: Timestamp) {
-        let Some(cause) = self.cause(key) else { return };
-        let Some(last) = cause.witnesses.remove(peer) else { return };
-        if !cause.is_proven() {
+        let Some(&number) = self.numbers.get(key) else { return };
+        let told = self.is_told(number);
+        let Some(cause) = self.causes.get_mut(&number) else { return };
+        let Some(mut last) = cause.witnesses.remove(peer) else { return };
+        let silent = self.silent.get_mut(peer).filter(|_| told && key.kind.is_of_routes());
+        last.silent = silent.is_some();
+        if let Some(numbers) = silent {
+            numbers.insert(number);
+            cause.witnesses.insert(peer.clone(), last);
+            if !cause.is_proven() {
+                self.clear(key, now);
+            }
+        } else if !cause.is_proven() {
             // What is resolved still says whom it was about.
             cause.witnesses.insert(peer.clone(), last);
             self.clear(key, now);
         }
+        self.unexplained.insert(number);
         self.revision += 1;
     }
 
@@ -220,30 +224,42 @@ impl Findings {
         self.update(key, now, now, |cause| {
             cause.quiet = Some(now.after(QUIET));
             cause.events = cause.events.saturating_add(1);
-            cause.notes.push_front(proof.text);
+            cause.notes.push_front(proof.text.clone());
             cause.notes.truncate(MAX_PROOFS);
-            cause.witnesses.entry(proof.peer).or_insert(Witness {
-                node: proof.node,
-                cluster: proof.cluster,
-                text: String::new(),
-            });
+            let (peer, witness) = Witness::of(Proof { text: String::new(), ..proof });
+            cause.witnesses.entry(peer).or_insert(witness);
         });
     }
 
-    /// `key` is no longer wrong, except for its events, which need their quiet minutes.
+    /// `key` is no longer wrong, except for its events, which need their quiet minutes. What somebody was
+    /// told of stays a while, for it may come back, and longer if nobody is there to tell whether it is over.
     pub fn clear(&mut self, key: &Key, now: Timestamp) {
         let Some(&number) = self.numbers.get(key) else { return };
+        let told = self.is_told(number);
+        let silenced = told && self.is_silenced(number);
+        let frozen = self.causes.get(&number).filter(|_| silenced).map(|cause| self.frozen(cause));
+        let resolve_after = self.resolve_after.get(key.kind.index()).copied().unwrap_or_default();
         let Some(cause) = self.causes.get_mut(&number) else { return };
         cause.lasting = false;
-        if cause.quiet.is_some_and(|quiet| quiet > now) {
-            self.schedule(number);
-        } else {
+        self.revision += 1;
+        if silenced {
+            if !std::mem::replace(&mut cause.unseen, true) {
+                cause.lingers = Some(now.after(silence::SILENCE));
+                (cause.said, cause.facts) = frozen.unwrap_or_default();
+            }
+        } else if told && !key.is_burst() && cause.lingers.is_none() {
+            cause.lingers = Some(now.after(resolve_after));
+        }
+        if cause.is_over(now) {
             self.finish(number, now);
+        } else {
+            self.schedule(number);
         }
     }
 
     /// Nothing that is about `peer` itself, its sessions and routes, matters any longer.
     pub fn forget(&mut self, scope: &Scope, peer: &PeerId, now: Timestamp) {
+        self.heard(peer, now);
         self.no_rogues(peer, now);
         let numbers: Vec<_> = Kind::ALL
             .into_iter()
@@ -327,11 +343,21 @@ impl Findings {
 
     /// How many findings there are.
     pub fn counts(&self) -> view::FindingCounts {
-        let by_kind = Kind::ALL.iter().zip(self.open).filter(|(_, open)| *open > 0);
+        let (mut pending, mut open, mut muted) = (self.pending, self.open, 0);
+        for cause in self.causes.values().filter(|cause| cause.is_muted()) {
+            let counts = match cause.state {
+                State::Waiting => continue,
+                State::Pending => &mut pending,
+                State::Open(_) => &mut open,
+            };
+            muted += 1;
+            counts.get_mut(cause.key.kind.index()).into_iter().for_each(|count| *count -= 1);
+        }
+        let by_kind = Kind::ALL.iter().zip(open).filter(|(_, open)| *open > 0);
         view::FindingCounts {
-            open: self.open.iter().sum(),
-            pending: self.pending.iter().sum(),
-            muted: 0,
+            open: open.iter().sum(),
+            pending: pending.iter().sum(),
+            muted,
             by_kind: by_kind.map(|(kind, open)| (kind.name().to_owned(), open)).collect(),
         }
     }
@@ -350,10 +376,6 @@ impl Findings {
 
 /// The way of a cause: waiting, pending, open, gone.
 impl Findings {
-    fn cause(&mut self, key: &Key) -> Option<&mut Cause> {
-        self.causes.get_mut(self.numbers.get(key)?)
-    }
-
     fn add_since(&mut self, key: Key, proof: Proof, since: Timestamp, now: Timestamp) {
         self.update(key, since, now, |cause| {
             cause.lasting = true;
@@ -366,19 +388,27 @@ impl Findings {
         if let Some(&number) = self.numbers.get(&key) {
             if let Some(cause) = self.causes.get_mut(&number) {
                 if std::mem::take(&mut cause.restored) {
-                    cause.quiet = None;
                     cause.witnesses.clear();
                 }
+                if std::mem::take(&mut cause.unseen) {
+                    cause.facts.clear();
+                    cause.said = None;
+                }
+                let lingered = cause.lingers.take().is_some();
                 change(cause);
-                if since < cause.since {
-                    cause.since = since;
+                if since < cause.since || lingered {
+                    cause.since = cause.since.min(since);
                     self.schedule(number);
                 }
             }
+            self.unexplained.insert(number);
             return;
         }
         let kind = key.kind;
-        let room = self.has_room(kind);
+        // What explains others always has room.
+        let room = self.has_room(kind)
+            || key.is_burst()
+            || matches!(kind, Kind::ObserverIsolated | Kind::MeshLeftOn);
         if !room && self.above_bounds().0 >= MAX_WAITING {
             self.uncounted += 1;
             return;
@@ -389,6 +419,7 @@ impl Findings {
         change(&mut cause);
         self.numbers.insert(key, number);
         self.causes.insert(number, cause);
+        self.explain_all |= kind.explains_others();
         if room {
             self.admit(number, now);
         } else if let Some(waiting) = self.waiting.get_mut(kind.index()) {
@@ -406,6 +437,7 @@ impl Findings {
     fn admit(&mut self, number: u64, now: Timestamp) {
         self.enter(number, State::Pending);
         self.untold.insert(number);
+        self.unexplained.insert(number);
         // What is as old as what it takes the place of must be told before that goes.
         if self.causes.get(&number).is_some_and(|cause| cause.since < now) {
             self.fall_due(number, now);
@@ -418,27 +450,36 @@ impl Findings {
     fn fall_due(&mut self, number: u64, now: Timestamp) {
         let Some(cause) = self.causes.get(&number) else { return };
         if cause.is_over(now) {
+            if cause.unseen && self.blind {
+                let until = Some(now.after(silence::SILENCE));
+                self.causes.entry(number).and_modify(|cause| cause.lingers = until);
+                return self.schedule(number);
+            }
             return self.finish(number, now);
         }
-        if cause.state == State::Pending && self.opens(cause) <= now {
+        if self.opens(cause).is_some_and(|opens| opens <= now) && cause.is_there(now) {
             if self.untold.remove(&number) {
                 self.tell(Change::Pending, number);
             }
             self.enter(number, State::Open(now));
             self.tell(Change::Open, number);
+            self.explain_more(number);
         }
         self.schedule(number);
     }
 
-    fn opens(&self, cause: &Cause) -> Timestamp {
-        cause.since.after(self.open_after.get(cause.key.kind.index()).copied().unwrap_or_default())
+    /// When a cause opens: not while nobody is to be told.
+    fn opens(&self, cause: &Cause) -> Option<Timestamp> {
+        let from = cause.released.map_or(cause.since, |released| released.max(cause.since));
+        let after = self.open_after.get(cause.key.kind.index()).copied().unwrap_or_default();
+        (cause.state == State::Pending && !cause.is_muted()).then(|| from.after(after))
     }
 
     fn schedule(&mut self, number: u64) {
         let Some(cause) = self.causes.get(&number) else { return };
-        let opens = (cause.state == State::Pending).then(|| self.opens(cause));
-        let quiet = cause.quiet.filter(|_| !cause.lasting);
-        let due = opens.into_iter().chain(quiet).min();
+        let opens = self.opens(cause).filter(|_| cause.lasting || cause.quiet.is_some());
+        let over = cause.quiet.max(cause.lingers).filter(|_| !cause.lasting);
+        let due = opens.into_iter().chain(over).min();
         let Some(cause) = self.causes.get_mut(&number) else { return };
         if let Some(former) = std::mem::replace(&mut cause.due, due) {
             self.due.remove(&(former, number));
@@ -464,18 +505,22 @@ impl Findings {
             }
         }
         self.leave(state, kind, number);
-        self.erase(number);
+        self.erase(number, now);
         self.admit_waiting(kind, now);
     }
 
-    fn erase(&mut self, number: u64) {
-        if let Some(cause) = self.causes.remove(&number) {
-            self.numbers.remove(&cause.key);
-            if let Some(due) = cause.due {
-                self.due.remove(&(due, number));
-            }
-        }
+    fn erase(&mut self, number: u64, now: Timestamp) {
         self.revision += 1;
+        let Some(cause) = self.causes.remove(&number) else { return };
+        self.numbers.remove(&cause.key);
+        self.unexplained.remove(&number);
+        if let Some(due) = cause.due {
+            self.due.remove(&(due, number));
+        }
+        if let Some(muted) = cause.muted {
+            self.no_longer_explained(number, &muted, now);
+        }
+        self.release(cause.explains, now);
     }
 
     /// Gives the room that one of `kind` left to the oldest causes that wait for it.
@@ -485,7 +530,7 @@ impl Findings {
                 && let Some(number) = self.waiting.get_mut(kind.index()).and_then(BTreeSet::pop_first)
             {
                 if self.causes.get(&number).is_some_and(|cause| cause.is_over(now)) {
-                    self.erase(number);
+                    self.erase(number, now);
                 } else {
                     self.admit(number, now);
                 }
@@ -527,61 +572,25 @@ impl Findings {
     }
 }
 
-impl Cause {
-    fn new(key: Key, since: Timestamp, number: u64) -> Self {
-        let hash = foldhash::quality::FixedState::default().hash_one((&key, since, number));
-        Self {
-            id: format!("{}-{:010x}", key.kind, hash >> 24).into(),
-            key,
-            since,
-            state: State::Waiting,
-            lasting: false,
-            quiet: None,
-            restored: false,
-            due: None,
-            witnesses: BTreeMap::new(),
-            facts: Vec::new(),
-            notes: VecDeque::new(),
-            events: 0,
-        }
-    }
-
-    fn is_over(&self, now: Timestamp) -> bool {
-        !self.lasting && self.quiet.is_none_or(|quiet| quiet <= now)
-    }
-
-    fn is_proven(&self) -> bool {
-        let mut nodes = self.witnesses.iter().map(|(peer, witness)| witness.node(peer));
-        match nodes.next() {
-            None => false,
-            Some(first) => !self.key.kind.takes_two() || nodes.any(|node| node != first),
-        }
-    }
-}
-
-impl Witness {
-    fn of(proof: Proof) -> (PeerId, Self) {
-        (proof.peer, Self { node: proof.node, cluster: proof.cluster, text: proof.text })
-    }
-
-    fn proof((peer, witness): (&PeerId, &Self)) -> Proof {
-        Proof {
-            peer: peer.clone(),
-            node: witness.node.clone(),
-            cluster: Arc::clone(&witness.cluster),
-            text: witness.text.clone(),
-        }
-    }
-
-    /// What tells nodes apart: the name, or else the peer itself.
-    fn node<'a>(&'a self, peer: &'a PeerId) -> Result<&'a str, &'a PeerId> {
-        self.node.as_deref().ok_or(peer)
-    }
-}
-
 fn open_after(config: &model::Findings) -> [Duration; KINDS] {
     Kind::ALL.map(|kind| {
         let own = config.open_after.iter().rev().find(|(name, _)| name == kind.name());
         own.map_or_else(|| kind.open_after(), |(_, duration)| *duration)
+    })
+}
+
+/// What comes and goes is one finding: as long as it takes to open it takes to resolve.
+fn resolve_after(config: &model::Findings) -> [Duration; KINDS] {
+    let open_after = open_after(config);
+    Kind::ALL.map(|kind| {
+        let own = config.resolve_after.iter().rev().find(|(name, _)| name == kind.name());
+        let symmetric = || {
+            if kind.flaps() {
+                open_after.get(kind.index()).copied().unwrap_or_default()
+            } else {
+                Duration::ZERO
+            }
+        };
+        own.map_or_else(symmetric, |(_, duration)| *duration)
     })
 }

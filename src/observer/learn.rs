@@ -275,11 +275,13 @@ impl Core {
     ) {
         let (Some(rogue), Some(peer)) = (rogue(key, judgement), self.peers.get(key.peer)) else { return };
         let set = self.rib.attributes(attributes);
+        self.meshes_dirty = true;
         self.findings.rogue(&peer.announcer(), rogue, || detail(set), now);
     }
 
     pub(super) fn is_no_rogue(&mut self, key: Key, judgement: Judgement, now: Timestamp) {
         let (Some(rogue), Some(peer)) = (rogue(key, judgement), self.peers.get(key.peer)) else { return };
+        self.meshes_dirty = true;
         self.findings.no_rogue(&peer.id, rogue, now);
     }
 

@@ -24,6 +24,7 @@ use crate::time::Timestamp;
 
 /// One known peer.
 #[derive(Serialize, Deserialize)]
+#[expect(clippy::struct_excessive_bools, reason = "no two exclude each other")]
 pub(super) struct Peer {
     pub(super) id: PeerId,
     pub(super) place: Place,
@@ -71,6 +72,10 @@ pub(super) struct Peer {
     pub(super) not_kept_told: u64,
     /// Which findings about it were raised and not cleared.
     pub(super) raised: Raised,
+    /// Its session was lost, and it has not told everything again since.
+    pub(super) silent: bool,
+    /// Since when it has told everything.
+    pub(super) settled_since: Option<Timestamp>,
     /// Whether something about it changed since its findings were looked at.
     pub(super) dirty: bool,
     /// No longer known: only its routes have yet to be swept.
@@ -231,6 +236,8 @@ impl Peer {
             errors_told: 0,
             not_kept_told: 0,
             raised: Raised::default(),
+            silent: false,
+            settled_since: None,
             dirty: false,
             leaving: false,
         }

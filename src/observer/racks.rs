@@ -1,8 +1,9 @@
-//! Racks that go down as a whole.
+//! Racks that go down as a whole, and all racks at once, which is most likely us.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use super::Settings;
 use super::core::Core;
 use super::findings::{Key as Cause, MAX_PROOFS, Proof};
 use super::peers::Peer;
@@ -11,55 +12,91 @@ use crate::time::Timestamp;
 /// Losses within this time have one cause.
 const AT_ONCE: Duration = Duration::from_secs(10);
 
-/// What the peers of one rack are doing.
+/// What the peers of one rack, or of all, are doing.
 #[derive(Default)]
-struct Rack {
+struct Losses {
     known: usize,
     down: usize,
-    /// Lost within the last [`AT_ONCE`].
+    /// Lost within the last [`AT_ONCE`], and the first of them.
     lately: usize,
+    first: Option<Timestamp>,
     proofs: Vec<Proof>,
 }
 
-impl Rack {
-    fn count(&mut self, peer: &Peer, now: Timestamp) {
+impl Losses {
+    fn count(&mut self, peer: &Peer, settings: &Settings, now: Timestamp) {
         self.known += 1;
         if peer.session.is_some() {
             return;
         }
         self.down += 1;
-        let lately = peer.last.is_some() && peer.since.is_some_and(|since| now.since(since) <= AT_ONCE);
-        self.lately += usize::from(lately);
+        if let Some(lost) =
+            peer.missed_since(settings).filter(|lost| *lost <= now && now.since(*lost) <= AT_ONCE)
+        {
+            self.lately += 1;
+            self.first = Some(self.first.map_or(lost, |first| first.min(lost)));
+        }
         if self.proofs.len() <= MAX_PROOFS {
             self.proofs.push(peer.proof(peer.last_error.as_deref().unwrap_or_default().to_owned()));
         }
     }
 
-    /// Of one peer alone, `peer_down` says it all.
-    fn is_most(&self, part: usize) -> bool {
-        self.known > 1 && part * 5 >= self.known * 4
+    /// Four in five are lost at once; of one peer alone, `peer_down` says it all. It is over when no more
+    /// than one in five is down: those who are slow to come back must not be told one by one meanwhile.
+    const fn is_down(&self, was_down: bool) -> bool {
+        if was_down {
+            self.down * 5 > self.known
+        } else {
+            self.known > 1 && self.lately * 5 >= self.known * 4
+        }
+    }
+
+    fn fact(&self) -> String {
+        format!("{} of {} known peers have no session", self.down, self.known)
     }
 }
 
 impl Core {
-    /// A rack is down when 80 % of its known peers are lost at once, until fewer are down.
+    /// Looks at what was lost at once.
     pub(super) fn check_racks(&mut self, now: Timestamp) {
-        let mut racks: BTreeMap<Cause, Rack> = BTreeMap::new();
+        let mut racks: BTreeMap<Cause, Losses> = BTreeMap::new();
+        let mut all = Losses::default();
+        let mut seen = BTreeSet::new();
         for (_, peer) in self.peers.iter() {
             let cause = Cause::rack_down(peer.place.scope.clone(), peer.place.rack.clone());
-            racks.entry(cause).or_default().count(peer, now);
+            racks.entry(cause).or_default().count(peer, &self.settings, now);
+            if peer.was_seen() {
+                seen.insert((&peer.place.scope, &peer.place.rack));
+                all.count(peer, &self.settings, now);
+            }
         }
+        let seen = seen.len();
+        self.check_isolation(&all, seen, now);
         let mut down = BTreeSet::new();
         for (cause, rack) in racks {
-            let was_down = self.racks_down.contains(&cause);
-            if rack.is_most(if was_down { rack.down } else { rack.lately }) {
+            if rack.is_down(self.racks_down.contains(&cause)) {
                 down.insert(cause.clone());
-                self.findings.raise(cause, rack.proofs, now);
+                let since = rack.first.unwrap_or(now);
+                self.findings.state_since(cause, vec![rack.fact()], rack.proofs, since, now);
             }
         }
         for cause in self.racks_down.difference(&down) {
             self.findings.clear(cause, now);
         }
         self.racks_down = down;
+    }
+
+    /// Of one rack alone it cannot be told whether it is gone or we are.
+    fn check_isolation(&mut self, all: &Losses, racks: usize, now: Timestamp) {
+        let cause = Cause::observer_isolated();
+        let isolated = (racks > 1 || self.isolated) && all.is_down(self.isolated);
+        if isolated {
+            let since = all.first.unwrap_or(now);
+            self.findings.state_since(cause, vec![all.fact()], Vec::new(), since, now);
+        } else if self.isolated {
+            self.findings.clear(&cause, now);
+        }
+        self.findings.blind(isolated);
+        self.isolated = isolated;
     }
 }

@@ -120,6 +120,9 @@ impl Core {
             let proof = peer.proof(format!("{}: {}", closed.at, closed.detail));
             self.findings.event(Cause::peer_flapping(peer.place.scope.clone(), peer.id.clone()), proof, now);
         }
+        peer.silent = true;
+        peer.settled_since = None;
+        self.findings.lost(&peer.id);
         self.chronicle.peer_down(peer, closed, now);
         let said = session.negotiated.graceful_restart;
         match closed.loss {

@@ -1,5 +1,6 @@
 //! The core under virtual time: sessions say things, time passes, findings and tables follow.
 
+mod day;
 mod findings;
 mod hosts;
 mod learn;
@@ -79,12 +80,17 @@ fn config() -> Config {
         },
         findings: Findings {
             open_after: vec![],
-            resolve_after: vec![],
+            resolve_after: at_once(),
             forget_after: Duration::from_hours(7 * 24),
         },
         limits: FabricLimits::default(),
         metrics: Metrics { per_peer: PerPeer::All, rogue_routes_max: 100 },
     }
+}
+
+/// What is over is told at once.
+fn at_once() -> Vec<(String, Duration)> {
+    super::findings::Kind::ALL.map(|kind| (kind.name().to_owned(), Duration::ZERO)).to_vec()
 }
 
 fn leaf(name: &str, rack: &str) -> Leaf {

@@ -185,6 +185,35 @@ impl Key {
         Self { kind: Kind::TimerTrouble, scope, about: About::Scope }
     }
 
+    /// Many of one kind that began at `since`, more or less.
+    pub(super) const fn burst(kind: Kind, scope: Scope, since: Timestamp) -> Self {
+        Self { kind, scope, about: About::Burst(since) }
+    }
+
+    /// Whether it stands for many that began at once.
+    pub const fn is_burst(&self) -> bool {
+        matches!(self.about, About::Burst(_))
+    }
+
+    /// The same of another peer, if it is about one.
+    #[must_use]
+    pub(in crate::observer) fn of_peer(&self, other: PeerId) -> Self {
+        let about = match &self.about {
+            About::Peer(_) => About::Peer(other),
+            About::Owed { prefix, .. } => About::Owed { peer: other, prefix: *prefix },
+            about => about.clone(),
+        };
+        Self { about, ..self.clone() }
+    }
+
+    /// The rack that it is about, if it is about one.
+    pub const fn rack(&self) -> Option<&Arc<str>> {
+        match &self.about {
+            About::Rack(rack) => Some(rack),
+            _ => None,
+        }
+    }
+
     /// The least key of `kind` that can be about `peer`.
     pub(super) fn first_about(kind: Kind, scope: &Scope, peer: &PeerId) -> Self {
         let about = match kind {

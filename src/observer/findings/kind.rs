@@ -181,6 +181,35 @@ impl Kind {
         )
     }
 
+    /// Whether its cause comes and goes by itself; of events, the quiet minutes see to that.
+    pub(super) const fn flaps(self) -> bool {
+        !matches!(
+            self,
+            Self::StaleRoutes
+                | Self::PeerFlapping
+                | Self::MalformedUpdates
+                | Self::PeerRefused
+                | Self::TimerTrouble
+                | Self::RecoveryWait
+        )
+    }
+
+    /// Whether it is about what peers announce, so that who is not heard may still cause it.
+    pub(super) const fn is_of_routes(self) -> bool {
+        !matches!(
+            self,
+            Self::PeerDown
+                | Self::RackDown
+                | Self::ObserverIsolated
+                | Self::PeerFlapping
+                | Self::StaleRoutes
+                | Self::RecoveryWait
+                | Self::PeerRefused
+                | Self::MalformedUpdates
+                | Self::TimerTrouble
+        )
+    }
+
     pub(super) const fn index(self) -> usize {
         self as usize
     }

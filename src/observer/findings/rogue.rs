@@ -137,6 +137,16 @@ impl Findings {
         }
     }
 
+    /// Prefixes of `peer` that are rejected for one of these reasons, at most `limit`.
+    pub(in crate::observer) fn rejected(
+        &self,
+        peer: &PeerId,
+        reasons: &[Reason],
+        limit: usize,
+    ) -> Vec<IpNet> {
+        self.rogues.get(peer).map(|routes| routes.prefixes(reasons, limit)).unwrap_or_default()
+    }
+
     /// One finding takes the place of many: it comes before they go, and it is as old as the oldest.
     fn roll_up(&mut self, peer: &PeerId, now: Timestamp) {
         let Some(routes) = self.rogues.get_mut(peer) else { return };
@@ -154,6 +164,7 @@ impl Findings {
     fn look_again(&mut self, peer: &PeerId, now: Timestamp) {
         self.revision += 1;
         let Some(routes) = self.rogues.get_mut(peer) else { return };
+        self.unexplained.extend(self.numbers.get(&routes.whole()));
         if routes.total() == 0 {
             return self.no_rogues(peer, now);
         }
@@ -212,6 +223,20 @@ impl Routes {
         let kept = self.reasons.iter().map(|(reason, count)| format!("{count} {reason}"));
         let not_kept = (self.not_kept > 0).then(|| format!("{} not kept", self.not_kept));
         kept.chain(not_kept).collect::<Vec<_>>().join(", ")
+    }
+
+    /// For which reasons they are rejected; none if some are not kept, and their reasons not known.
+    pub(super) fn all_reasons(&self) -> Option<impl Iterator<Item = Reason>> {
+        (self.not_kept == 0).then(|| self.reasons.keys().copied())
+    }
+
+    /// The prefixes rejected for one of these reasons, at most `limit`.
+    fn prefixes(&self, reasons: &[Reason], limit: usize) -> Vec<IpNet> {
+        if !reasons.iter().any(|reason| self.reasons.contains_key(reason)) {
+            return Vec::new();
+        }
+        let rogues = self.since.keys().filter(|rogue| reasons.contains(&rogue.reason));
+        rogues.map(|rogue| rogue.prefix).take(limit).collect()
     }
 
     /// Some of them, one a line.

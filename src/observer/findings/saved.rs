@@ -2,8 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Cause, Findings, Key, MAX_PROOFS, Proof, State, Witness};
+use super::{Cause, Findings, Key, Proof, State, Witness};
 use crate::time::Timestamp;
+
+/// How many proofs of a finding are kept: all that could still tell whether it is over.
+const PROOFS: usize = 100;
 
 /// An open finding, to be kept while the process is not there.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -13,36 +16,59 @@ pub struct Saved {
     since: Timestamp,
     opened: Timestamp,
     proofs: Vec<Proof>,
+    said: Option<String>,
+    facts: Vec<String>,
+    acknowledged: Option<String>,
+}
+
+impl Saved {
+    /// What it is about.
+    pub const fn key(&self) -> &Key {
+        &self.key
+    }
 }
 
 impl Findings {
     /// What must survive a restart.
     pub fn saved(&self) -> Vec<Saved> {
-        let saved = |cause: &Cause| match cause.state {
-            State::Open(opened) => Some(Saved {
+        let saved = |cause: &Cause| {
+            let State::Open(opened) = cause.state else { return None };
+            let (said, facts) = self.frozen(cause);
+            Some(Saved {
                 id: cause.id.clone(),
                 key: cause.key.clone(),
                 since: cause.since,
                 opened,
-                proofs: cause.witnesses.iter().take(MAX_PROOFS).map(Witness::proof).collect(),
-            }),
-            State::Waiting | State::Pending => None,
+                proofs: cause.witnesses.iter().take(PROOFS).map(Witness::proof).collect(),
+                said,
+                facts,
+                acknowledged: cause.acknowledged.clone(),
+            })
         };
         self.causes.values().filter_map(saved).collect()
     }
 
     /// Takes over what was open before the restart. To be called first of all. What is not found again
-    /// until `believed` resolves then.
+    /// until `believed`, or once all who proved it have told everything, resolves then.
     pub fn restore(&mut self, saved: impl IntoIterator<Item = Saved>, believed: Timestamp) {
-        for Saved { id, key, since, opened, proofs } in saved {
+        for Saved { id, key, since, opened, proofs, said, facts, acknowledged } in saved {
             if self.numbers.contains_key(&key) || !self.has_room(key.kind()) {
                 continue;
             }
             self.last_number += 1;
             let number = self.last_number;
             let mut cause = Cause::new(key.clone(), since, number);
-            (cause.id, cause.quiet, cause.restored) = (id, Some(believed), true);
-            cause.witnesses = proofs.into_iter().map(Witness::of).collect();
+            (cause.id, cause.lingers, cause.acknowledged) = (id, Some(believed), acknowledged);
+            (cause.unseen, cause.restored, cause.said, cause.facts) = (true, true, said, facts);
+            for (peer, mut witness) in proofs.into_iter().map(Witness::of) {
+                self.silent.entry(peer.clone()).or_default().insert(number);
+                witness.silent = true;
+                cause.witnesses.insert(peer, witness);
+            }
+            if let Some(owner) = key.peer() {
+                self.silent.entry(owner.clone()).or_default().insert(number);
+            }
+            self.explain_all = true;
             self.numbers.insert(key, number);
             self.causes.insert(number, cause);
             self.enter(number, State::Open(opened));

@@ -77,7 +77,7 @@ fn config(open_after: &[(Kind, u64)]) -> model::Findings {
     let own = |(kind, seconds): &(Kind, u64)| (kind.name().to_owned(), Duration::from_secs(*seconds));
     model::Findings {
         open_after: open_after.iter().map(own).collect(),
-        resolve_after: vec![],
+        resolve_after: Kind::ALL.map(|kind| (kind.name().to_owned(), Duration::ZERO)).to_vec(),
         forget_after: Duration::from_secs(1),
     }
 }
@@ -478,6 +478,7 @@ fn open_findings_survive_a_restart_if_their_cause_does() {
     let told = after.pass(1);
     assert_eq!((told.len(), told[0].0, told[0].1.prefix), (1, Change::Resolved, block(1).prefix()));
     assert_eq!(after.only().id, old.id);
+    after.findings.heard(&peer(1), after.now);
     after.clear(&block(2));
     assert_eq!(after.changes(0), [Change::Resolved]);
 }
@@ -492,6 +493,8 @@ fn a_restored_finding_whose_cause_came_and_went_resolves_at_once() {
     after.findings.restore(before.findings.saved(), after.now.after(Duration::from_mins(6)));
     after.raise(&block(1));
     after.clear(&block(1));
+    assert_eq!(after.changes(0), [], "not all was told yet");
+    after.findings.heard(&peer(1), after.now);
     assert_eq!(after.changes(0), [Change::Resolved]);
 }
 

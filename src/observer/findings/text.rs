@@ -3,12 +3,14 @@
 use std::collections::BTreeSet;
 
 use super::key::About;
-use super::{Cause, Findings, Kind, MAX_PROOFS, State, Witness, advice, view};
+use super::{Cause, Findings, Kind, MAX_PROOFS, Muted, State, Witness, advice, view};
 use crate::policy::Reason;
 use crate::speaker::PeerId;
 
 /// How many nodes a sentence names.
 const MAX_NAMES: usize = 3;
+/// How many findings are named by one that explains them.
+const MAX_IDS: usize = 100;
 
 impl Findings {
     pub(super) fn view(&self, cause: &Cause) -> view::Finding {
@@ -29,8 +31,8 @@ impl Findings {
             kind: key.kind.name().to_owned(),
             severity: key.kind.severity().name().to_owned(),
             state: state.to_owned(),
-            muted: None,
-            muted_because: None,
+            muted: self.muted(cause),
+            muted_because: because(cause),
             cluster: clusters(cause),
             vrf: key.scope.vrf.as_ref().to_owned(),
             leaf: leaf.map(ToString::to_string),
@@ -41,15 +43,44 @@ impl Findings {
             summary: self.summary(cause),
             advice: advice::of(key).to_owned(),
             evidence: self.evidence(cause),
-            absorbs: Vec::new(),
-            absorbs_total: 0,
+            absorbs: cause.explains.iter().take(MAX_IDS).filter_map(|number| self.id(*number)).collect(),
+            absorbs_total: cause.explains.len(),
             since: cause.since,
             opened,
             resolved: None,
         }
     }
 
-    fn evidence(&self, cause: &Cause) -> Vec<String> {
+    fn muted(&self, cause: &Cause) -> Option<String> {
+        match &cause.muted {
+            Some(Muted::Absorbed(by)) => Some(format!("absorbed:{}", self.id(*by).unwrap_or_default())),
+            Some(Muted::Maintenance(_)) => Some("maintenance".to_owned()),
+            None => cause.acknowledged.as_ref().map(|_| "acknowledged".to_owned()),
+        }
+    }
+
+    fn id(&self, number: u64) -> Option<String> {
+        self.causes.get(&number).map(|cause| cause.id.as_ref().to_owned())
+    }
+
+    /// What is to be known of a cause when what it is told from is gone.
+    pub(super) fn frozen(&self, cause: &Cause) -> (Option<String>, Vec<String>) {
+        let rolled_up = cause.key.kind == Kind::RogueRoute && cause.key.reason().is_none();
+        if cause.key.is_burst() || rolled_up {
+            (Some(self.what(cause)), self.evidence(cause))
+        } else {
+            (None, cause.facts.clone())
+        }
+    }
+
+    pub(super) fn evidence(&self, cause: &Cause) -> Vec<String> {
+        if cause.said.is_some() {
+            return cause.facts.clone();
+        }
+        if cause.key.is_burst() {
+            let parts = cause.explains.iter().filter_map(|number| self.causes.get(number));
+            return bounded(parts.map(|part| self.summary(part)), cause.explains.len() as u64);
+        }
         if let (Kind::RogueRoute, Some(routes)) =
             (cause.key.kind, cause.key.peer().and_then(|peer| self.rogues.get(peer)))
         {
@@ -67,9 +98,28 @@ impl Findings {
     }
 
     fn summary(&self, cause: &Cause) -> String {
+        let summary = self.what(cause);
+        if cause.unseen && !cause.restored {
+            return format!("{summary}; whether that is over cannot be seen while the session is down");
+        }
+        summary
+    }
+
+    fn what(&self, cause: &Cause) -> String {
+        if let Some(said) = &cause.said {
+            return said.clone();
+        }
         let key = &cause.key;
         let who = who(cause);
         match (&key.about, key.kind) {
+            (About::Burst(_), kind) => {
+                let first = cause.explains.first().and_then(|number| self.causes.get(number));
+                let first = first.map(|first| format!("; the first: {}", self.what(first))).unwrap_or_default();
+                format!(
+                    "{} findings {kind} began at the same moment, about {who}: most likely they have one cause{first}",
+                    cause.explains.len()
+                )
+            }
             (About::Route { reason, prefix }, _) => {
                 format!("{prefix} from {who} is rejected: {}", rejected(*reason))
             }
@@ -207,6 +257,15 @@ fn trouble(kind: Kind) -> &'static str {
             "has no session: if the other leaves see the same, its pods and services cannot be reached; if not, \
              it is this leaf that it cannot reach"
         }
+    }
+}
+
+/// What was said when it was muted.
+fn because(cause: &Cause) -> Option<String> {
+    match &cause.muted {
+        Some(Muted::Absorbed(_)) => None,
+        Some(Muted::Maintenance(reason)) => Some(reason.clone()),
+        None => cause.acknowledged.clone(),
     }
 }
 

@@ -361,8 +361,14 @@ impl Play {
 fn describe(finding: &view::Finding) -> Option<String> {
     let prefix = || finding.prefix.map(|prefix| prefix.to_string()).unwrap_or_default();
     let peer = || format!("{} {}", finding.peer.unwrap(), finding.leaf.as_deref().unwrap());
+    // What a lost session proved stays open for a while, and many at once are one besides.
+    if finding.summary.contains("cannot be seen") || finding.summary.contains("at the same moment") {
+        return None;
+    }
     Some(match finding.kind.as_str() {
-        "peer_flapping" | "rack_down" | "malformed_updates" => return None,
+        "mesh_left_on" | "observer_isolated" | "peer_flapping" | "rack_down" | "malformed_updates" => {
+            return None;
+        }
         "rogue_route" => format!("rogue_route {} {}", prefix(), finding.reason.unwrap()),
         kind @ ("peer_down" | "stale_routes" | "missing_service_cidr") => format!("{kind} {}", peer()),
         "leaf_disagreement" => "leaf_disagreement".to_owned(),

@@ -57,6 +57,8 @@ struct Kept<P, F, T> {
     duplicates: Vec<((Scope, IpNet), Class)>,
     twins: T,
     racks_down: Vec<Key>,
+    isolated: bool,
+    meshes: Vec<Key>,
     sets: Vec<Vec<u8>>,
     paths: Vec<Path>,
 }
@@ -124,6 +126,8 @@ fn put(core: &Core, config: String, out: &mut Vec<u8>) -> Result<(), postcard::E
         duplicates: core.duplicates.found(),
         twins: &core.twins,
         racks_down: core.racks_down.iter().cloned().collect(),
+        isolated: core.isolated,
+        meshes: core.meshes.iter().cloned().collect(),
         sets,
         paths,
     };
@@ -140,6 +144,8 @@ pub(super) fn read(frame: &[u8]) -> Option<(Core, Arc<Config>)> {
     core.duplicates.set_found(kept.duplicates);
     core.twins = kept.twins;
     core.racks_down = kept.racks_down.into_iter().collect();
+    core.isolated = kept.isolated;
+    core.meshes = kept.meshes.into_iter().collect();
     for at in core.peers.indexes() {
         core.find_terms(at);
     }

@@ -1,0 +1,208 @@
+//! One cause, one finding: what explains what.
+//!
+//! | finding | explains |
+//! |---|---|
+//! | `observer_isolated` | every loss since |
+//! | `rack_down` | losses of its rack since |
+//! | `mesh_left_on` | what its nodes hand on, and the blocks that seem to be of several nodes for it |
+//! | `recovery_wait` | stale routes of the nodes that wait |
+//! | `peer_down`, once told | stale routes of the peer |
+//! | the first of a node's sessions | the same trouble of its other sessions |
+//! | a burst | findings of one kind that began at once |
+//!
+//! And what somebody works on is no news.
+
+use std::sync::Arc;
+
+use foldhash::fast::RandomState;
+use hashbrown::HashMap;
+
+use super::core::Core;
+use super::findings::{Key as Cause, Kind, Muted, Subject};
+use super::peers::Peer;
+use crate::policy::Reason;
+use crate::rib::PeerIndex;
+use crate::speaker::PeerId;
+use crate::time::Timestamp;
+
+/// Reasons that the routes have that a node hands on.
+const HANDED_ON: [Reason; 5] = [
+    Reason::AsPathTooLong,
+    Reason::FirstAsMismatch,
+    Reason::UnexpectedOriginAs,
+    Reason::OwnAsInPath,
+    Reason::NextHopNotPeer,
+];
+
+/// The peers behind which one host stands.
+type Hosts = HashMap<PeerIndex, Vec<PeerId>, RandomState>;
+
+impl Core {
+    /// Finds out what explains those causes that came or changed.
+    pub(super) fn explain_findings(&mut self, now: Timestamp) {
+        if std::mem::take(&mut self.muting_dirty) {
+            self.findings.explain_all();
+        }
+        if !self.findings.any_unexplained() {
+            return;
+        }
+        let hosts = self.hosts();
+        let numbers = self.findings.take_unexplained();
+        for number in &numbers {
+            self.explain_siblings(*number, &hosts);
+        }
+        let more = self.findings.take_unexplained();
+        for number in numbers.into_iter().chain(more) {
+            let Some(subject) = self.findings.subject(number) else { continue };
+            let muted = self
+                .explanation(&subject, &hosts)
+                .filter(|by| *by != number)
+                .map(Muted::Absorbed)
+                .or_else(|| self.worked_on(&subject).map(Muted::Maintenance));
+            self.findings.mute(number, muted, now);
+        }
+        self.findings.gather(now);
+    }
+
+    fn hosts(&self) -> Hosts {
+        let mut hosts = Hosts::default();
+        for (_, peer) in self.peers.iter() {
+            hosts.entry(peer.host).or_default().push(peer.id.clone());
+        }
+        hosts
+    }
+
+    /// What came may explain the same of the node's other sessions, and what else these lost.
+    fn explain_siblings(&mut self, number: u64, hosts: &Hosts) {
+        let Some(key) = self.findings.subject(number).map(|subject| subject.key().clone()) else { return };
+        let Some(peer) = key.peer().and_then(|id| self.known(id)) else { return };
+        for sibling in hosts.get(&peer.host).into_iter().flatten() {
+            self.findings.explain_again(&key.of_peer(sibling.clone()));
+        }
+    }
+
+    /// The number of the cause that explains this one.
+    fn explanation(&self, subject: &Subject<'_>, hosts: &Hosts) -> Option<u64> {
+        self.by_isolation(subject)
+            .or_else(|| self.by_rack(subject))
+            .or_else(|| self.by_mesh(subject))
+            .or_else(|| self.by_wait(subject))
+            .or_else(|| self.by_node(subject, hosts))
+    }
+
+    fn by_isolation(&self, subject: &Subject<'_>) -> Option<u64> {
+        let (number, since) = self.findings.present(&Cause::observer_isolated())?;
+        (is_loss(subject.key().kind()) && subject.since() >= since).then_some(number)
+    }
+
+    fn by_rack(&self, subject: &Subject<'_>) -> Option<u64> {
+        let kind = subject.key().kind();
+        if !is_loss(kind) || kind == Kind::RackDown {
+            return None;
+        }
+        let first = self.known(subject.peers().next()?)?;
+        let place = &first.place;
+        let cause = Cause::rack_down(place.scope.clone(), Arc::clone(&place.rack));
+        let (number, since) = self.findings.present(&cause)?;
+        let same = |id: &PeerId| self.known(id).is_some_and(|peer| peer.place == *place);
+        (subject.since() >= since && subject.peers().all(same)).then_some(number)
+    }
+
+    fn by_mesh(&self, subject: &Subject<'_>) -> Option<u64> {
+        let key = subject.key();
+        let scope = &self.known(subject.peers().next()?)?.place.scope;
+        let (number, _) = self.findings.present(&Cause::mesh_left_on(scope.clone()))?;
+        if subject.clusters().any(|cluster| *cluster != *scope.cluster) {
+            return None;
+        }
+        let explained = match key.kind() {
+            Kind::RogueRoute => match (key.reason(), key.peer()) {
+                (Some(reason), _) => HANDED_ON.contains(&reason),
+                (None, Some(peer)) => self
+                    .findings
+                    .reasons(peer)
+                    .is_none_or(|mut reasons| reasons.all(|reason| HANDED_ON.contains(&reason))),
+                (None, None) => false,
+            },
+            Kind::DuplicatePodBlock | Kind::DuplicatePodHost | Kind::PrefixLimit => true,
+            _ => false,
+        };
+        explained.then_some(number)
+    }
+
+    fn by_wait(&self, subject: &Subject<'_>) -> Option<u64> {
+        let peer = self.known(subject.key().peer().filter(|_| subject.key().kind() == Kind::StaleRoutes)?)?;
+        let cause = Cause::recovery_wait(peer.place.scope.clone(), Arc::clone(&peer.place.rack));
+        let (number, _) = self.findings.present(&cause)?;
+        self.findings.subject(number)?.peers().any(|id| *id == peer.id).then_some(number)
+    }
+
+    fn by_node(&self, subject: &Subject<'_>, hosts: &Hosts) -> Option<u64> {
+        let key = subject.key();
+        let id = key.peer()?;
+        let down = || self.findings.told(&Cause::peer_down(key.scope().clone(), id.clone()));
+        if let Some(number) = (key.kind() == Kind::StaleRoutes).then(down).flatten() {
+            return Some(number);
+        }
+        if !is_of_sessions(key.kind()) {
+            return None;
+        }
+        let peer = self.known(id)?;
+        let siblings = hosts.get(&peer.host)?.iter().filter(|sibling| *sibling < id);
+        let mut same = siblings.filter_map(|sibling| self.findings.present(&key.of_peer(sibling.clone())));
+        if let Some((number, _)) = same.next() {
+            return Some(number);
+        }
+        let missing = matches!(key.kind(), Kind::MissingServiceCidr | Kind::MissingNodeSubnet);
+        let name = peer.name.clone().filter(|_| missing)?;
+        self.findings.present(&Cause::leaf_disagreement(key.scope().clone(), name)).map(|(number, _)| number)
+    }
+
+    /// What somebody works on, if all that the cause is about is that.
+    fn worked_on(&self, subject: &Subject<'_>) -> Option<String> {
+        if self.maintenance.windows().is_empty() {
+            return None;
+        }
+        let mut reason = None;
+        for id in subject.peers() {
+            let peer = self.known(id)?;
+            let place = &peer.place;
+            let window =
+                self.maintenance.covering(peer.name.as_deref(), &place.rack, &place.scope.cluster)?;
+            reason.get_or_insert_with(|| window.reason.clone());
+        }
+        reason
+    }
+
+    fn known(&self, id: &PeerId) -> Option<&Peer> {
+        self.peers.get(self.peers.find(id)?)
+    }
+}
+
+/// What follows from sessions that are lost.
+const fn is_loss(kind: Kind) -> bool {
+    matches!(
+        kind,
+        Kind::PeerDown
+            | Kind::RackDown
+            | Kind::StaleRoutes
+            | Kind::PeerFlapping
+            | Kind::RecoveryWait
+            | Kind::LeafDisagreement
+            | Kind::MissingServiceCidr
+            | Kind::MissingNodeSubnet
+    )
+}
+
+/// What a node's sessions suffer alike.
+const fn is_of_sessions(kind: Kind) -> bool {
+    matches!(
+        kind,
+        Kind::PeerDown
+            | Kind::StaleRoutes
+            | Kind::PeerFlapping
+            | Kind::PrefixLimit
+            | Kind::MissingServiceCidr
+            | Kind::MissingNodeSubnet
+    )
+}

@@ -1,0 +1,105 @@
+//! The node-to-node mesh that was left on: most nodes of a cluster announce the blocks of others.
+//!
+//! With an AS for each node these routes are rejected for their AS path; with one AS for all they look like
+//! the node's own, and only the number of nodes that announce one block tells.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use ipnet::IpNet;
+
+use super::core::Core;
+use super::findings::{Key as Cause, MAX_PROOFS, Scope};
+use crate::bgp::Family;
+use crate::policy::{Class, Reason};
+use crate::rib::PeerIndex;
+use crate::time::Timestamp;
+
+/// How many prefixes are looked at, of one peer and of those that several nodes announce.
+const SAMPLE: usize = 8;
+/// For what a block is rejected that another node's mesh handed over.
+const REASONS: [Reason; 3] = [Reason::AsPathTooLong, Reason::UnexpectedOriginAs, Reason::NextHopNotPeer];
+
+/// The nodes of a cluster.
+#[derive(Default)]
+struct Nodes {
+    up: BTreeSet<PeerIndex>,
+    /// Those that announce a block of another, and which.
+    passing_on: BTreeMap<PeerIndex, (PeerIndex, IpNet)>,
+}
+
+impl Nodes {
+    /// More than half of them, until it is less than a quarter.
+    fn is_mesh(&self, was_one: bool) -> bool {
+        let (passing_on, up) = (self.passing_on.len(), self.up.len());
+        passing_on > 1 && passing_on * if was_one { 4 } else { 2 } > up
+    }
+
+    fn fact(&self) -> String {
+        format!("{} of {} nodes announce blocks of others", self.passing_on.len(), self.up.len())
+    }
+}
+
+impl Core {
+    /// Looks for clusters whose nodes pass on each other's blocks.
+    pub(super) fn check_meshes(&mut self, now: Timestamp) {
+        let mut clusters: BTreeMap<Scope, Nodes> = BTreeMap::new();
+        for (at, peer) in self.peers.iter().filter(|(_, peer)| peer.session.is_some()) {
+            let nodes = clusters.entry(peer.place.scope.clone()).or_default();
+            nodes.up.insert(peer.host);
+            let rejected = self.findings.rejected(&peer.id, &REASONS, SAMPLE);
+            if let Some(block) = rejected.into_iter().find(|block| self.is_block_of_another(*block, at)) {
+                nodes.passing_on.insert(peer.host, (at, block));
+            }
+        }
+        let twice = self.duplicates.blocks().take(SAMPLE).collect::<Vec<_>>();
+        for block in twice {
+            self.count_announcers(block, &mut clusters);
+        }
+        let mut meshes = BTreeSet::new();
+        for (scope, nodes) in clusters {
+            let cause = Cause::mesh_left_on(scope);
+            if nodes.is_mesh(self.meshes.contains(&cause)) {
+                self.findings.state(cause.clone(), vec![nodes.fact()], self.proofs(&nodes), now);
+                meshes.insert(cause);
+            }
+        }
+        for cause in self.meshes.difference(&meshes) {
+            self.findings.clear(cause, now);
+        }
+        self.meshes = meshes;
+    }
+
+    fn is_block_of_another(&self, prefix: IpNet, at: PeerIndex) -> bool {
+        let Some(peer) = self.peers.get(at) else { return false };
+        self.rib.exact(prefix).any(|path| {
+            let block = path.judgement.accepted().is_some_and(|accepted| accepted.class() == Class::PodBlock);
+            block
+                && self
+                    .peers
+                    .get(path.peer)
+                    .is_some_and(|other| other.host != peer.host && other.place.scope == peer.place.scope)
+        })
+    }
+
+    /// One of those that announce a block owns it; which of them cannot be told.
+    fn count_announcers(&self, block: IpNet, clusters: &mut BTreeMap<Scope, Nodes>) {
+        let family = Family::of(&block);
+        let mut hosts: BTreeMap<&Scope, BTreeMap<PeerIndex, PeerIndex>> = BTreeMap::new();
+        for path in self.rib.exact(block).filter(|path| path.judgement.accepted().is_some()) {
+            let Some(peer) = self.peers.get(path.peer) else { continue };
+            if peer.session.is_some() && !peer.is_lost(family, path.old) && !peer.is_stale(family, path.old) {
+                hosts.entry(&peer.place.scope).or_default().insert(peer.host, path.peer);
+            }
+        }
+        for (scope, hosts) in hosts {
+            let Some(nodes) = clusters.get_mut(scope).filter(|_| hosts.len() > 2) else { continue };
+            nodes.passing_on.extend(hosts.into_iter().map(|(host, at)| (host, (at, block))));
+        }
+    }
+
+    fn proofs(&self, nodes: &Nodes) -> Vec<super::findings::Proof> {
+        let told = nodes.passing_on.values().take(MAX_PROOFS * 8);
+        told.filter_map(|(at, block)| Some(self.peers.get(*at)?.proof(format!("announces {block}"))))
+            .collect()
+    }
+}
