@@ -71,6 +71,7 @@ pub(super) struct Core {
     pub(super) scratch: Vec<(IpNet, crate::rib::Path)>,
     pub(super) started: Timestamp,
     flushed: Timestamp,
+    explained: Timestamp,
     kept_house: Timestamp,
 }
 
@@ -79,6 +80,7 @@ pub(super) struct Core {
 pub(super) struct Clocks {
     pub(super) started: Timestamp,
     flushed: Timestamp,
+    explained: Timestamp,
     kept_house: Timestamp,
 }
 
@@ -111,6 +113,7 @@ impl Core {
             scratch: Vec::new(),
             started: now,
             flushed: now,
+            explained: now,
             kept_house: now,
             config,
             settings,
@@ -139,7 +142,11 @@ impl Core {
             self.flushed = now;
             self.flush(now);
         }
-        self.explain_findings(now);
+        // What opens must be explained before.
+        if self.explained.after(GATHER) <= now || self.findings.is_due(now) {
+            self.explained = now;
+            self.explain_findings(now);
+        }
         for transition in self.findings.tick(now) {
             self.chronicle.finding(&transition, now);
         }
@@ -176,23 +183,34 @@ impl Core {
     fn next_due(&self) -> Option<Timestamp> {
         let flush = self.is_dirty().then(|| self.flushed.after(GATHER));
         let stale = self.stale_until.first().map(|(due, _)| *due);
-        [flush, stale, self.findings.next()].into_iter().flatten().min()
+        let unexplained = self.muting_dirty || self.findings.any_unexplained();
+        let explain = unexplained.then(|| self.explained.after(GATHER));
+        [flush, explain, stale, self.findings.next()].into_iter().flatten().min()
     }
 
     /// Whether all that it was told is done, and everybody was told of it.
     pub(super) fn is_at_rest(&self) -> bool {
         let told = self.findings.next() != Some(Timestamp::default());
-        told && !self.has_work() && !self.is_dirty() && self.commands.is_empty() && !self.peers.any_leaving()
+        let looked_at = !self.is_dirty() && !self.meshes_dirty && !self.findings.any_unexplained();
+        told && looked_at && !self.has_work() && self.commands.is_empty() && !self.peers.any_leaving()
     }
 
     /// When what was done last.
     pub(super) const fn clocks(&self) -> Clocks {
-        Clocks { started: self.started, flushed: self.flushed, kept_house: self.kept_house }
+        Clocks {
+            started: self.started,
+            flushed: self.flushed,
+            explained: self.explained,
+            kept_house: self.kept_house,
+        }
     }
 
     /// Takes over what another core had come to and is put in its place here: it was at rest then.
     pub(super) fn rest(&mut self, clocks: Clocks) {
         (self.started, self.flushed, self.kept_house) = (clocks.started, clocks.flushed, clocks.kept_house);
+        self.explained = clocks.explained;
+        self.muting_dirty = false;
+        self.meshes_dirty = false;
         (self.hosts_dirty, self.racks_dirty) = (false, false);
         let stale = self.peers.iter().filter_map(|(at, peer)| Some((peer.stale_until?, at)));
         self.stale_until = stale.collect();
@@ -247,7 +265,6 @@ impl Core {
             || !self.dirty_twins.is_empty()
             || self.hosts_dirty
             || self.racks_dirty
-            || self.meshes_dirty
             || self.duplicates.is_dirty()
     }
 
@@ -266,9 +283,6 @@ impl Core {
         self.compare_leaves(now);
         if std::mem::take(&mut self.racks_dirty) {
             self.check_racks(now);
-        }
-        if std::mem::take(&mut self.meshes_dirty) {
-            self.check_meshes(now);
         }
     }
 
@@ -308,6 +322,9 @@ impl Core {
         }
         for at in forgotten {
             self.forget(at, now);
+        }
+        if std::mem::take(&mut self.meshes_dirty) {
+            self.check_meshes(now);
         }
         for at in touched {
             self.touch(at);

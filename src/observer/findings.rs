@@ -495,8 +495,7 @@ impl Findings {
             State::Pending if self.untold.remove(&number) => {}
             State::Pending => self.tell(Change::Dropped, number),
             State::Open(_) => {
-                let finding =
-                    view::Finding { state: "resolved".into(), resolved: Some(now), ..self.view(cause) };
+                let finding = self.resolved_view(cause, now);
                 self.transitions.push(Transition { change: Change::Resolved, finding: finding.clone() });
                 self.resolved.push_back((now, finding));
                 if self.resolved.len() > MAX_FINDINGS {

@@ -49,6 +49,7 @@ impl Core {
         peer.neighbors = Some(news.neighbors);
         peer.add_path = peer.add_path.iter().chain(news.negotiated.add_path.iter()).collect();
         peer.since = Some(news.at);
+        peer.silent |= self.findings.is_lost(&peer.id);
         if !same_host {
             let identifier = || peer.identifier().map(|identifier| identifier.to_string().into());
             peer.name = peer.pin.as_ref().map(|pin| Arc::clone(&pin.name)).or_else(identifier);

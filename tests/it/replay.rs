@@ -140,7 +140,7 @@ fn files_of_five_daemons_say_what_was_announced() {
         ),
         // The node said goodbye.
         ("bird1-updates.mrt", vec![], vec!["peer_down open"]),
-        ("openbgpd-updates.mrt", vec![], vec!["peer_down open", "peer_down open", "rack_down open"]),
+        ("openbgpd-updates.mrt", vec![], vec!["peer_down pending", "peer_down pending", "rack_down open"]),
     ] {
         let replay = Replay::of(&[&dump(name)]);
         assert_eq!(replay.routes(), routes, "{name}");

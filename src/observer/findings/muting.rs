@@ -64,6 +64,11 @@ impl Findings {
         self.explain_all || !self.unexplained.is_empty()
     }
 
+    /// Whether one of them opens or is over by `now`.
+    pub(in crate::observer) fn is_due(&self, now: Timestamp) -> bool {
+        self.due.first().is_some_and(|(due, _)| *due <= now)
+    }
+
     /// All of them must be looked at.
     pub(in crate::observer) const fn explain_all(&mut self) {
         self.explain_all = true;

@@ -18,6 +18,11 @@ impl Findings {
         self.silent.entry(peer.clone()).or_default();
     }
 
+    /// Whether that is so.
+    pub fn is_lost(&self, peer: &PeerId) -> bool {
+        self.silent.contains_key(peer)
+    }
+
     /// `peer` has told everything again, or never will: what was not found again is over.
     pub fn heard(&mut self, peer: &PeerId, now: Timestamp) {
         for number in self.silent.remove(peer).unwrap_or_default() {

@@ -1,3 +1,4 @@
+mod causes;
 mod rogue;
 
 use std::net::Ipv4Addr;

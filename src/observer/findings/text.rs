@@ -6,6 +6,7 @@ use super::key::About;
 use super::{Cause, Findings, Kind, MAX_PROOFS, Muted, State, Witness, advice, view};
 use crate::policy::Reason;
 use crate::speaker::PeerId;
+use crate::time::Timestamp;
 
 /// How many nodes a sentence names.
 const MAX_NAMES: usize = 3;
@@ -49,6 +50,12 @@ impl Findings {
             opened,
             resolved: None,
         }
+    }
+
+    /// The same when it is over.
+    pub(super) fn resolved_view(&self, cause: &Cause, now: Timestamp) -> view::Finding {
+        let summary = if cause.unseen { self.summary(cause) } else { self.what(cause) };
+        view::Finding { state: "resolved".into(), resolved: Some(now), summary, ..self.view(cause) }
     }
 
     fn muted(&self, cause: &Cause) -> Option<String> {
@@ -101,6 +108,9 @@ impl Findings {
         let summary = self.what(cause);
         if cause.unseen && !cause.restored {
             return format!("{summary}; whether that is over cannot be seen while the session is down");
+        }
+        if let Some(over) = cause.lingers.filter(|_| !cause.restored) {
+            return format!("{summary}; this is gone, and counts as over from {over} on if it stays away");
         }
         summary
     }
