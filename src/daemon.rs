@@ -89,7 +89,7 @@ impl Daemon {
         let speaker = Speaker::start(Arc::clone(&config), clock, events).await?;
         let commands = speaker.clone();
         let obey = move |command| obey(&commands, command);
-        let observer = observer::spawn_with(recorder, Arc::clone(&config), settings, clock, received, obey);
+        let observer = observer::spawn_with(recorder, None, Arc::clone(&config), settings, clock, received, obey);
 
         let (control, requests) = mpsc::channel(8);
         let (stop, stopped) = watch::channel(false);

@@ -31,6 +31,7 @@ mod report;
 mod restart;
 mod search;
 mod snapshot;
+pub mod state;
 mod task;
 #[cfg(test)]
 mod tests;
@@ -42,4 +43,5 @@ pub use events::EventLog;
 pub use offline::Offline;
 pub use query::{BadCursor, Cursor, Match, RouteQuery, StateFilter};
 pub use snapshot::{PeerSnapshot, Processing, RibSnapshot, Snapshot};
+pub use state::State;
 pub use task::{Command, Observer, Settings, spawn, spawn_with};

@@ -71,6 +71,17 @@ impl Core {
         }
     }
 
+    /// A peer that was missed before our start is missed until it comes.
+    pub(super) fn miss_again(&mut self, at: PeerIndex, now: Timestamp) {
+        let Some(peer) = self.peers.get_mut(at) else { return };
+        let cause = Cause::peer_down(peer.place.scope.clone(), peer.id.clone());
+        if self.findings.has(&cause) {
+            peer.raised.down = true;
+            let text = peer.last_error.as_deref().unwrap_or("not seen since we started");
+            self.findings.raise(cause, [peer.proof(text.to_owned())], now);
+        }
+    }
+
     fn check_stale(&mut self, at: PeerIndex, now: Timestamp) {
         let Some(peer) = self.peers.get_mut(at) else { return };
         let stale = peer.has_stale();
@@ -253,7 +264,7 @@ impl Peer {
 
     /// When [`wants_a_look`](Self::wants_a_look) may begin to hold if nothing more is heard: past or to come.
     pub(super) fn looks(&self, settings: &Settings) -> impl Iterator<Item = Timestamp> {
-        let missed = self.session.is_none().then(|| self.known_since.after(settings.peer_grace));
+        let missed = self.session.is_none().then(|| self.missed_from(settings));
         let again = (!self.not_kept_families().is_empty())
             .then(|| self.refreshed.map(|refreshed| refreshed.after(REFRESH_EVERY)));
         let refreshes = self.families.iter().filter_map(FamilyState::refresh_ends);
@@ -288,8 +299,14 @@ impl Peer {
     }
 
     fn is_missed(&self, now: Timestamp, settings: &Settings) -> bool {
-        let seen = || self.last.is_some() || self.known_since.after(settings.peer_grace) <= now;
+        let seen = || self.last.is_some() || self.raised.down || self.missed_from(settings) <= now;
         self.session.is_none() && seen()
+    }
+
+    /// From when on it is missed if it has not come since we started.
+    fn missed_from(&self, settings: &Settings) -> Timestamp {
+        let known = || self.known_since.after(settings.peer_grace);
+        self.remembered.map_or_else(known, |remembered| remembered.patience)
     }
 
     /// Whether the time that it had for End-of-RIB ran out just now.

@@ -41,6 +41,11 @@ impl Chronicle {
         std::mem::take(&mut self.events)
     }
 
+    pub(super) fn restored(&mut self, peers: usize, findings: usize, written: Timestamp, now: Timestamp) {
+        let text = format!("{peers} peers and {findings} open findings are known from before, as of {written}");
+        self.push(now, "restored", text);
+    }
+
     /// Tells what was not told one by one.
     pub(super) fn tick(&mut self, now: Timestamp) {
         if let Some(untold) = self.routes.untold(now) {

@@ -50,6 +50,8 @@ pub(super) struct Core {
     /// Who is behind which peer has to be found out anew.
     pub(super) hosts_dirty: bool,
     pub(super) racks_dirty: bool,
+    /// Counts what changes of that which must survive a restart, findings aside.
+    pub(super) known_revision: u64,
     /// Racks that are down.
     pub(super) racks_down: BTreeSet<Key>,
     /// Most peers of all racks are: it is us.
@@ -100,6 +102,7 @@ impl Core {
             stale_until: BTreeSet::new(),
             hosts_dirty: false,
             racks_dirty: false,
+            known_revision: 0,
             racks_down: BTreeSet::new(),
             isolated: false,
             meshes: BTreeSet::new(),

@@ -362,6 +362,16 @@ impl Findings {
         }
     }
 
+    /// Whether `key` is a finding, or waits to be one.
+    pub(super) fn has(&self, key: &Key) -> bool {
+        self.numbers.contains_key(key)
+    }
+
+    /// What is found of `kind`.
+    pub(super) fn current_of(&self, kind: Kind) -> impl Iterator<Item = &Key> {
+        self.numbers.keys().filter(move |key| key.kind == kind)
+    }
+
     /// How many findings of `kind` are pending and open.
     pub fn count(&self, kind: Kind) -> (usize, usize) {
         let of = |counts: &[usize]| counts.get(kind.index()).copied().unwrap_or_default();

@@ -52,8 +52,8 @@ pub(super) fn find(peers: &Peers) -> Hosts {
             sets.join(at, *pins.entry((scope, &pin.name)).or_insert(at));
         }
         sets.join(at, *addresses.entry((scope, peer.id.address)).or_insert(at));
-        if let (Some(last), Some(identifier)) = (&peer.last, peer.identifier()) {
-            let key = (scope, &*peer.place.rack, last.negotiated.peer_as, identifier);
+        if let (Some(asn), Some(identifier)) = (peer.heard_as(), peer.identifier()) {
+            let key = (scope, &*peer.place.rack, asn, identifier);
             groups.entry(key).or_default().push((at, peer));
         }
     }

@@ -2,11 +2,14 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use crate::time::Timestamp;
 
+/// No window is longer, so that what was forgotten ends some day.
+pub const LONGEST: Duration = Duration::from_hours(30 * 24);
 /// At most so many windows at once.
 pub const MAX_WINDOWS: usize = 1_000;
 
@@ -67,6 +70,15 @@ impl Maintenance {
     pub(super) fn end(&mut self, scope: &Whom) -> Option<Window> {
         let place = self.0.iter().position(|window| window.scope == *scope)?;
         Some(self.0.remove(place))
+    }
+
+    /// Takes over what was begun before a restart. However wrong a clock was, it ends in time.
+    pub(super) fn restore(&mut self, windows: Vec<Window>, now: Timestamp) {
+        for mut window in windows {
+            window.since = window.since.min(now);
+            window.until = window.until.min(now.after(LONGEST));
+            self.start(window);
+        }
     }
 
     /// Takes out what is over.

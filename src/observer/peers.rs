@@ -42,6 +42,8 @@ pub(super) struct Peer {
     pub(super) session: Option<Session>,
     /// What is kept of the last session, or of the present one.
     pub(super) last: Option<Last>,
+    /// What is known of it from before our start, until its first session since.
+    pub(super) remembered: Option<Remembered>,
     /// Since when it is Established, or down.
     pub(super) since: Option<Timestamp>,
     pub(super) last_error: Option<Arc<str>>,
@@ -109,6 +111,15 @@ pub(super) struct Last {
     pub(super) negotiated: Arc<Negotiated>,
     pub(super) capabilities: Arc<[String]>,
     pub(super) stats: Arc<PeerStats>,
+}
+
+/// Who was there before we started.
+#[derive(Clone, Copy, Serialize, Deserialize)]
+pub(super) struct Remembered {
+    pub(super) asn: u32,
+    pub(super) identifier: Option<Ipv4Addr>,
+    /// Before this it is not missed: it may not have found us yet.
+    pub(super) patience: Timestamp,
 }
 
 /// What a family of a peer is going through.
@@ -219,6 +230,7 @@ impl Peer {
             twin: None,
             session: None,
             last: None,
+            remembered: None,
             since: None,
             last_error: None,
             terms: None,
@@ -289,14 +301,23 @@ impl Peer {
     /// Its BGP identifier, of the present session or the last: no OPEN has 0, which stands for one that was
     /// not recorded.
     pub(super) fn identifier(&self) -> Option<Ipv4Addr> {
-        let identifier = self.last.as_ref()?.negotiated.peer_id;
+        let identifier = match &self.last {
+            Some(last) => last.negotiated.peer_id,
+            None => self.remembered?.identifier?,
+        };
         (!identifier.is_unspecified()).then_some(identifier)
     }
 
     /// The peer's AS, also before its first session if its pin says so.
     pub(super) fn asn(&self) -> Option<u32> {
         let pinned = || self.pin.as_ref().and_then(|pin| pin.asn);
-        self.last.as_ref().map(|last| last.negotiated.peer_as).or_else(pinned)
+        self.heard_as().or_else(pinned)
+    }
+
+    /// The AS of its present session, or of the last one; none: it never had one.
+    pub(super) fn heard_as(&self) -> Option<u32> {
+        let last = self.last.as_ref().map(|last| last.negotiated.peer_as);
+        last.or_else(|| self.remembered.map(|before| before.asn))
     }
 }
 

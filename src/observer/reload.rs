@@ -56,7 +56,7 @@ impl Core {
         let place = neighbors.as_ref().and_then(|neighbors| self.map.place(neighbors));
         let (Some(neighbors), Some(place)) = (neighbors, place) else { return self.forget(at, now) };
         let pin = self.map.pin(peer.id.address, &place.rack).cloned();
-        if pin.is_none() && peer.last.is_none() {
+        if pin.is_none() && peer.heard_as().is_none() {
             return self.forget(at, now);
         }
         self.move_peer(at, place, now);
@@ -134,6 +134,7 @@ impl Core {
         }
         self.hosts_dirty = true;
         self.racks_dirty = true;
+        self.known_revision += 1;
     }
 
     /// Forgets the peers with this address, on one leaf or on all, that are down and not pinned.

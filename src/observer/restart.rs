@@ -50,6 +50,7 @@ impl Core {
         peer.add_path = peer.add_path.iter().chain(news.negotiated.add_path.iter()).collect();
         peer.since = Some(news.at);
         peer.silent |= self.findings.is_lost(&peer.id);
+        peer.remembered = None;
         if !same_host {
             let identifier = || peer.identifier().map(|identifier| identifier.to_string().into());
             peer.name = peer.pin.as_ref().map(|pin| Arc::clone(&pin.name)).or_else(identifier);
@@ -59,6 +60,7 @@ impl Core {
         self.peers.bind(news.session, at);
         self.hosts_dirty |= !same_host;
         self.racks_dirty = true;
+        self.known_revision += 1;
         self.resume_families(at, same_host, news.at, now);
         self.judge_by_new_terms(at, now);
         self.touch(at);
@@ -140,6 +142,7 @@ impl Core {
             self.forget(at, now);
         }
         self.racks_dirty = true;
+        self.known_revision += 1;
         self.touch(at);
         self.touch_twin(at);
     }

@@ -15,7 +15,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::core::Core;
 use super::search::Search;
 use super::trace::{Recorded, Recorder};
-use super::{EventLog, Processing, RouteQuery, Snapshot, view};
+use super::{EventLog, Processing, RouteQuery, Snapshot, State, view};
 use crate::bgp::Families;
 use crate::config::Config;
 use crate::speaker::{Delivery, PeerId};
@@ -88,6 +88,7 @@ enum Request {
     Why(IpNet, oneshot::Sender<Vec<view::Why>>),
     Reconfigure(Arc<Config>, oneshot::Sender<()>),
     Forget(Option<String>, IpAddr, oneshot::Sender<usize>),
+    State(Option<u64>, oneshot::Sender<Option<(u64, State)>>),
     EndTrace(oneshot::Sender<Option<oneshot::Receiver<()>>>),
 }
 
@@ -99,12 +100,13 @@ pub fn spawn(
     events: mpsc::Receiver<Delivery>,
     speaker: impl Fn(Command) + Send + 'static,
 ) -> Observer {
-    spawn_with(None, config, settings, clock, events, speaker)
+    spawn_with(None, None, config, settings, clock, events, speaker)
 }
 
-/// The same with a recorder that notes all that it is told.
+/// The same with a recorder that notes all that it is told, and with what was known before.
 pub fn spawn_with(
     recorder: Option<Recorder>,
+    state: Option<State>,
     config: Arc<Config>,
     settings: Settings,
     clock: Clock,
@@ -116,7 +118,10 @@ pub fn spawn_with(
     let log = Arc::new(EventLog::new());
     let heartbeat = Arc::new(AtomicU64::new(now.as_micros()));
     let observer = Observer { requests: sender, log: log.clone(), heartbeat: heartbeat.clone() };
-    let core = Recorded::new(Core::new(config, settings, now), recorder);
+    let mut core = Recorded::new(Core::new(config, settings, now), recorder);
+    if let Some(state) = state {
+        core.restore(state, now);
+    }
     let task = Task {
         core,
         clock,
@@ -253,6 +258,11 @@ impl<F: Fn(Command)> Task<F> {
                 self.core.reconfigure(config, now);
                 let _ = answer.send(());
             }
+            Request::State(unless, answer) => {
+                let revision = self.core.state_revision();
+                let state = (unless != Some(revision)).then(|| (revision, self.core.state(now)));
+                let _ = answer.send(state);
+            }
             Request::EndTrace(answer) => {
                 let _ = answer.send(self.core.end());
             }
@@ -347,6 +357,12 @@ impl Observer {
     /// address on the named leaf, or on all. Answers how many there were.
     pub async fn forget(&self, leaf: Option<String>, peer: IpAddr) -> Option<usize> {
         self.ask(|answer| Request::Forget(leaf, peer, answer)).await
+    }
+
+    /// What must survive a restart, and its revision; `Some(None)`: it may not be another than that of revision
+    /// `unless`.
+    pub async fn state(&self, unless: Option<u64>) -> Option<Option<(u64, State)>> {
+        self.ask(|answer| Request::State(unless, answer)).await
     }
 
     /// Ends the trace, if one is recorded, and waits until all of it is written.

@@ -11,6 +11,7 @@ mod pages;
 mod query;
 mod reload;
 mod restart;
+mod state;
 mod task;
 mod trace;
 

@@ -19,6 +19,7 @@ use crate::observer::Settings;
 use crate::observer::core::{Clocks, Core};
 use crate::observer::findings::{Findings, Key, Scope};
 use crate::observer::hosts::Twin;
+use crate::observer::maintenance::Maintenance;
 use crate::observer::peers::{Peer, Peers};
 use crate::policy::{Class, Reason};
 use crate::rib::PeerIndex;
@@ -59,6 +60,7 @@ struct Kept<P, F, T> {
     racks_down: Vec<Key>,
     isolated: bool,
     meshes: Vec<Key>,
+    maintenance: Maintenance,
     sets: Vec<Vec<u8>>,
     paths: Vec<Path>,
 }
@@ -128,6 +130,7 @@ fn put(core: &Core, config: String, out: &mut Vec<u8>) -> Result<(), postcard::E
         racks_down: core.racks_down.iter().cloned().collect(),
         isolated: core.isolated,
         meshes: core.meshes.iter().cloned().collect(),
+        maintenance: core.maintenance.clone(),
         sets,
         paths,
     };
@@ -146,6 +149,7 @@ pub(super) fn read(frame: &[u8]) -> Option<(Core, Arc<Config>)> {
     core.racks_down = kept.racks_down.into_iter().collect();
     core.isolated = kept.isolated;
     core.meshes = kept.meshes.into_iter().collect();
+    core.maintenance = kept.maintenance;
     for at in core.peers.indexes() {
         core.find_terms(at);
     }

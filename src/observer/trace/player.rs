@@ -205,6 +205,10 @@ impl Player {
                 self.now = now;
                 core.forget_down(leaf.as_deref(), peer, now);
             }
+            Record::Restored { state, now } => {
+                self.now = now;
+                core.restore(state.into_owned(), now);
+            }
         }
         drop((core.take_events(), core.take_commands(), core.take_errors()));
         Ok(())

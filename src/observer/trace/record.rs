@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::base::Base;
 use crate::bgp::{Batch, Negotiated};
+use crate::observer::State;
 use crate::observer::core::Errors;
 use crate::speaker::{self, Event, PeerId, SessionId};
 use crate::time::Timestamp;
@@ -43,6 +44,13 @@ pub(super) enum Record<'a> {
         leaf: Option<Cow<'a, str>>,
         /// Which.
         peer: IpAddr,
+        /// When.
+        now: Timestamp,
+    },
+    /// What was known before the start was taken over.
+    Restored {
+        /// All of it.
+        state: Cow<'a, State>,
         /// When.
         now: Timestamp,
     },

@@ -14,6 +14,7 @@ use super::record::{Record, Start, Told};
 use super::ring::{Part, Ring};
 use super::{SEGMENT, frame};
 use crate::config::{self, Config};
+use crate::observer::State;
 use crate::observer::core::Core;
 use crate::speaker::Event;
 use crate::time::Timestamp;
@@ -105,6 +106,13 @@ impl Recorded {
             recorder.note(&Record::Forgot { leaf: leaf.map(Cow::Borrowed), peer, now });
         }
         self.core.forget_down(leaf, peer, now)
+    }
+
+    pub(in crate::observer) fn restore(&mut self, state: State, now: Timestamp) {
+        if let Some(recorder) = &mut self.recorder {
+            recorder.note(&Record::Restored { state: Cow::Borrowed(&state), now });
+        }
+        self.core.restore(state, now);
     }
 
     pub(in crate::observer) fn take(
