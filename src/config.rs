@@ -21,6 +21,7 @@ pub use environment::{Environment, Machine};
 pub use error::{Error, Errors};
 pub use model::Config;
 pub use shown::text;
+pub(crate) use table::nearest;
 
 /// Reads the configuration file at `path`.
 ///

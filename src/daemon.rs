@@ -95,6 +95,7 @@ impl Daemon {
         let (stop, stopped) = watch::channel(false);
         let status = watch::Sender::new(Status {
             ready: true,
+            state: None,
             started: clock.now(),
             config_file: source.clone().unwrap_or_default(),
             reload: Reload { successful: true, succeeded: clock.now() },

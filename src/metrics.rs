@@ -43,6 +43,8 @@ pub struct Report {
     pub refusals: Vec<Refusal>,
     /// What was read of the configuration file, and when.
     pub reload: Reload,
+    /// How the file does that keeps what must survive a restart; none, if none is configured.
+    pub state: Option<StateFile>,
     /// When the daemon started.
     pub started: Timestamp,
     /// Names of the configured leaves: each has its series even before its first peer.
@@ -69,6 +71,15 @@ pub struct Reload {
     pub successful: bool,
     /// When an attempt last succeeded.
     pub succeeded: Timestamp,
+}
+
+/// How the file does that keeps what must survive a restart.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct StateFile {
+    /// How often it could not be written.
+    pub failures: u64,
+    /// When it was written last, by this process.
+    pub written: Option<Timestamp>,
 }
 
 impl Report {

@@ -10,12 +10,23 @@
 //! | `/api/v1/findings` | `state` = `pending`, `open`, `resolved` or `all`, `severity`, `kind`, `cluster`, `leaf`, `node`, `peer`, `prefix` |
 //! | `/api/v1/events` | `since`, `kind`, `leaf`, `peer` |
 //! | `/api/v1/stream` | `since`, or the header `Last-Event-ID` |
+//! | `/api/v1/maintenance` | |
 //!
 //! Lists take `limit` (1 to 1,000) and `cursor` besides: a list goes on at `next_cursor` until that is null. A
 //! page of routes may have fewer items than `limit`, even none, and go on all the same: where millions are
-//! to be looked at for few, it ends in time. What changes something is a `POST`, and needs the
-//! bearer token of `http.token_file`: `/api/v1/reload` `{}`, `/api/v1/peers/reset` and `/api/v1/peers/forget`
-//! `{"leaf"?, "peer"}`; the answer is `{"result"}`. Errors are `{"error": {"code", "message"}}`.
+//! to be looked at for few, it ends in time.
+//!
+//! What changes something is a `POST`, and needs the bearer token of `http.token_file`; the answer is
+//! `{"result"}`. Errors are `{"error": {"code", "message"}}`.
+//!
+//! | `POST` | body |
+//! |---|---|
+//! | `/api/v1/reload` | `{}` |
+//! | `/api/v1/peers/reset` | `{"leaf"?, "peer"}` |
+//! | `/api/v1/peers/forget` | `{"leaf"?, "peer"}`, or `{"node", "cluster"?}` |
+//! | `/api/v1/findings/ack` | `{"id", "reason"}` |
+//! | `/api/v1/maintenance` | `{"scope": {"node" or "rack" or "cluster": NAME}, "for": "2h", "reason"}` |
+//! | `/api/v1/maintenance/end` | `{"scope"}` |
 //!
 //! Requests, connections and streams are bounded, so that no client of this server costs a session anything.
 
@@ -26,6 +37,7 @@ mod changes;
 mod connection;
 mod health;
 mod lists;
+mod maintenance;
 mod page;
 mod params;
 mod problem;
@@ -51,7 +63,7 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use crate::config::Config;
-use crate::metrics::{Refusal, Reload};
+use crate::metrics::{Refusal, Reload, StateFile};
 use crate::observer::{Observer, Snapshot};
 use crate::speaker::{Cease, PeerId, PeerStats, Speaker};
 use crate::time::Timestamp;
@@ -131,6 +143,8 @@ pub enum Control {
 pub struct Status {
     /// Configuration is loaded and all listeners are bound.
     pub ready: bool,
+    /// How the file does that keeps what must survive a restart; none, if none is configured.
+    pub state: Option<StateFile>,
     /// When the daemon started.
     pub started: Timestamp,
     /// The file that a reload reads.
@@ -244,12 +258,15 @@ fn router(app: App) -> Router {
         .route("/routes/why", get(lists::why))
         .route("/findings", get(lists::findings))
         .route("/events", get(lists::events))
+        .route("/maintenance", get(maintenance::list).post(maintenance::start))
+        .route("/maintenance/end", post(maintenance::end))
         .route("/stream", get(stream::stream))
         .route("/config", get(health::config))
         .route("/version", get(health::version))
         .route("/reload", post(changes::reload))
         .route("/peers/reset", post(changes::reset))
-        .route("/peers/forget", post(changes::forget));
+        .route("/peers/forget", post(changes::forget))
+        .route("/findings/ack", post(changes::acknowledge));
     Router::new()
         .route("/", get(health::index))
         .route("/metrics", get(health::metrics))

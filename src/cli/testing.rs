@@ -32,6 +32,7 @@ pub(super) fn peer(address: &str) -> Peer {
         },
         resets: 0,
         last_error: None,
+        maintenance: None,
     }
 }
 

@@ -327,16 +327,19 @@ impl<'r, 't> Value<'r, 't> {
 
 /// The nearest of `known`, or all of them.
 pub(super) fn suggestion<'k>(word: &str, known: impl Iterator<Item = &'k str> + Clone, are: &str) -> String {
-    let nearest = known
-        .clone()
-        .map(|known| (distance(word, known), known))
-        .filter(|(distance, known)| *distance <= known.chars().count().max(3) / 3)
-        .min();
-    match nearest {
-        Some((_, nearest)) => format!("did you mean `{nearest}`?"),
+    match nearest(word, known.clone()) {
+        Some(nearest) => format!("did you mean `{nearest}`?"),
         None if known.clone().next().is_none() => "there are none".to_owned(),
         None => format!("{are} {}", known.collect::<Vec<_>>().join(", ")),
     }
+}
+
+/// The one of `known` that somebody may have meant who wrote `word`.
+pub(crate) fn nearest<'k>(word: &str, known: impl Iterator<Item = &'k str>) -> Option<&'k str> {
+    let near = known
+        .map(|known| (distance(word, known), known))
+        .filter(|(distance, known)| *distance <= known.chars().count().max(3) / 3);
+    near.min().map(|(_, nearest)| nearest)
 }
 
 /// How far `word` is from `known`; who writes `pasword` means `password_file`.

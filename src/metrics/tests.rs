@@ -5,6 +5,7 @@ use super::*;
 use crate::bgp::Families;
 use crate::bgp::Family;
 use crate::config::model::PerPeer;
+use crate::observer::maintenance::{Whom, Window};
 use crate::observer::{PeerSnapshot, Processing, RibSnapshot};
 use crate::policy::{Class, Reason};
 use crate::speaker::stats::{ErrorAction, Kind, SessionState};
@@ -37,6 +38,7 @@ fn peer(address: &str) -> PeerSnapshot {
         prefix_limit: 10_000,
         missing_service_cidrs: 0,
         missing_node_subnets: 0,
+        maintenance: None,
     }
 }
 
@@ -124,6 +126,12 @@ fn report(peers: Vec<PeerSnapshot>) -> Report {
     let mut snapshot = Snapshot { peers, ..Snapshot::default() };
     snapshot.summary.routes.rejected = 1;
     snapshot.summary.routes.rejected_not_kept = 4;
+    snapshot.summary.maintenance = vec![Window {
+        scope: Whom::Rack("r1".into()),
+        since: START,
+        until: START.after(Duration::from_secs(60)),
+        reason: "new disks".into(),
+    }];
     snapshot.findings = vec![
         finding("duplicate_pod_block", "pending"),
         finding("rogue_route", "open"),
@@ -140,6 +148,7 @@ fn report(peers: Vec<PeerSnapshot>) -> Report {
         rogues: vec![rogue("0.0.0.0/0", 0)],
         refusals: vec![Refusal { leaf: "rack1".into(), reason: "not_in_range", count: 3 }],
         reload: Reload { successful: true, succeeded: START },
+        state: Some(StateFile { failures: 2, written: Some(START) }),
         started: START,
         leaves: vec!["rack1".into(), "rack2".into()],
         config: Metrics { per_peer: PerPeer::All, rogue_routes_max: 100 },

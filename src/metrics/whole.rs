@@ -18,6 +18,8 @@ pub(super) fn write(report: &Report, text: &mut String) {
     rogues(report, text);
     queue(&report.snapshot, text);
     trace(&report.snapshot, text);
+    maintenance(&report.snapshot, text);
+    state(report, text);
 }
 
 fn gauge<'a>(name: &'static str, help: &'static str, text: &'a mut String) -> Samples<'a> {
@@ -134,6 +136,29 @@ fn processing(processing: &Processing, text: &mut String) {
     samples.add_of("_bucket", &[("le", "+Inf")], processing.count);
     samples.add_of("_sum", &[], processing.sum);
     samples.add_of("_count", &[], processing.count);
+}
+
+fn maintenance(snapshot: &Snapshot, text: &mut String) {
+    let help = "Until when nobody is told of what is found there, since the Unix epoch.";
+    let mut until = gauge("maintenance_until_timestamp_seconds", help, text);
+    for window in &snapshot.summary.maintenance {
+        let labels = [("name", window.scope.name()), ("scope", window.scope.sort())];
+        until.add(&labels, window.until.as_secs_f64());
+    }
+}
+
+fn state(report: &Report, text: &mut String) {
+    let Some(file) = report.state else { return };
+    let about = About::counter(
+        "state_write_failures_total",
+        "How often what must survive a restart could not be written. Only with global.state_dir.",
+    );
+    Samples::new(about, text).add(&[], file.failures);
+    let help = "When what must survive a restart was last written, since the Unix epoch.";
+    let mut written = gauge("state_last_write_timestamp_seconds", help, text);
+    if let Some(at) = file.written {
+        written.add(&[], at.as_secs_f64());
+    }
 }
 
 fn trace(snapshot: &Snapshot, text: &mut String) {

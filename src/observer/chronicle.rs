@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 
 use super::findings::{Change, Transition};
+use super::maintenance::Window;
 use super::peers::Peer;
 use super::view::Event;
 use crate::bgp::Families;
@@ -41,8 +42,23 @@ impl Chronicle {
         std::mem::take(&mut self.events)
     }
 
+    pub(super) fn maintenance_started(&mut self, window: &Window, now: Timestamp) {
+        let Window { scope, until, reason, .. } = window;
+        self.push(now, "maintenance_started", format!("maintenance of {scope} until {until}: {reason}"));
+    }
+
+    pub(super) fn maintenance_ended(&mut self, window: &Window, now: Timestamp) {
+        let Window { scope, reason, .. } = window;
+        self.push(now, "maintenance_ended", format!("maintenance of {scope} is over: {reason}"));
+    }
+
+    pub(super) fn acknowledged(&mut self, id: &str, reason: &str, now: Timestamp) {
+        self.push(now, "finding_acknowledged", format!("{id} is acknowledged: {reason}"));
+    }
+
     pub(super) fn restored(&mut self, peers: usize, findings: usize, written: Timestamp, now: Timestamp) {
-        let text = format!("{peers} peers and {findings} open findings are known from before, as of {written}");
+        let text =
+            format!("{peers} peers and {findings} open findings are known from before, as of {written}");
         self.push(now, "restored", text);
     }
 

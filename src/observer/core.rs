@@ -141,6 +141,7 @@ impl Core {
             self.keep_house(now);
         }
         self.expire_stale(now);
+        self.expire_maintenance(now);
         if self.is_dirty() && self.flushed.after(GATHER) <= now {
             self.flushed = now;
             self.flush(now);
@@ -188,7 +189,8 @@ impl Core {
         let stale = self.stale_until.first().map(|(due, _)| *due);
         let unexplained = self.muting_dirty || self.findings.any_unexplained();
         let explain = unexplained.then(|| self.explained.after(GATHER));
-        [flush, explain, stale, self.findings.next()].into_iter().flatten().min()
+        let maintenance = self.maintenance.next();
+        [flush, explain, stale, maintenance, self.findings.next()].into_iter().flatten().min()
     }
 
     /// Whether all that it was told is done, and everybody was told of it.
@@ -268,7 +270,17 @@ impl Core {
             || !self.dirty_twins.is_empty()
             || self.hosts_dirty
             || self.racks_dirty
+            || self.muting_dirty
             || self.duplicates.is_dirty()
+    }
+
+    /// Somebody knows of a finding and wants to hear no more of it; `false`: there is none with this identity.
+    pub(super) fn acknowledge(&mut self, id: &str, reason: String, now: Timestamp) -> bool {
+        let known = self.findings.acknowledge(id, reason.clone());
+        if known {
+            self.chronicle.acknowledged(id, &reason, now);
+        }
+        known
     }
 
     /// Looks at the findings of all that changed.
@@ -276,6 +288,7 @@ impl Core {
         if std::mem::take(&mut self.hosts_dirty) {
             self.find_hosts(now);
         }
+        self.muting_dirty = false;
         for at in std::mem::take(&mut self.dirty_peers) {
             if let Some(peer) = self.peers.get_mut(at) {
                 peer.dirty = false;

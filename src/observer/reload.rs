@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::Command;
 use super::alarms::Raised;
 use super::core::Core;
-use super::peers::{Map, Place};
+use super::peers::{Map, Peer, Place};
 use crate::bgp::Family;
 use crate::config::Config;
 use crate::policy::{Class, Policy};
@@ -139,13 +139,22 @@ impl Core {
 
     /// Forgets the peers with this address, on one leaf or on all, that are down and not pinned.
     pub(super) fn forget_down(&mut self, leaf: Option<&str>, address: IpAddr, now: Timestamp) -> usize {
-        let forgotten: Vec<_> = self
-            .peers
-            .iter()
-            .filter(|(_, peer)| peer.id.address == address && leaf.is_none_or(|leaf| *peer.id.leaf == *leaf))
-            .filter(|(_, peer)| peer.session.is_none() && peer.pin.is_none())
-            .map(|(at, _)| at)
-            .collect();
+        self.forget_those(
+            |peer| peer.id.address == address && leaf.is_none_or(|leaf| *peer.id.leaf == *leaf),
+            now,
+        )
+    }
+
+    /// The same of the peers of a node, in one cluster or in all.
+    pub(super) fn forget_node(&mut self, node: &str, cluster: Option<&str>, now: Timestamp) -> usize {
+        let is_in = |peer: &Peer| cluster.is_none_or(|cluster| *peer.place.scope.cluster == *cluster);
+        self.forget_those(|peer| peer.name.as_deref() == Some(node) && is_in(peer), now)
+    }
+
+    fn forget_those(&mut self, meant: impl Fn(&Peer) -> bool, now: Timestamp) -> usize {
+        let down = |peer: &Peer| peer.session.is_none() && peer.pin.is_none();
+        let all = self.peers.iter();
+        let forgotten: Vec<_> = all.filter(|(_, peer)| down(peer) && meant(peer)).map(|(at, _)| at).collect();
         for at in &forgotten {
             self.forget(*at, now);
         }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::core::Core;
-use super::peers::Peer;
+use super::peers::{Peer, Place};
 use super::snapshot::{PeerSnapshot, RibSnapshot, Snapshot};
 use super::view;
 use crate::bgp::{Families, Family};
@@ -43,7 +43,13 @@ impl Core {
         routes.accepted = by_class.iter().sum();
         routes.total = routes.accepted + routes.rejected;
         routes.by_class = Class::ALL.into_iter().zip(by_class).filter(|(_, count)| *count > 0).collect();
-        view::Summary { peers, routes, findings: self.findings.counts(), mode: "observe".to_owned() }
+        view::Summary {
+            peers,
+            routes,
+            findings: self.findings.counts(),
+            maintenance: self.maintenance.windows().to_vec(),
+            mode: "observe".to_owned(),
+        }
     }
 
     fn peer(&self, at: PeerIndex, peer: &Peer, now: Timestamp) -> PeerSnapshot {
@@ -51,6 +57,8 @@ impl Core {
         let (missing_service_cidrs, missing_node_subnets) = if in_grace { (0, 0) } else { peer.missing(now) };
         let terms = peer.last.as_ref().map(|last| &last.negotiated);
         let up = peer.session.is_some();
+        let Place { scope, rack, .. } = &peer.place;
+        let window = self.maintenance.covering(peer.name.as_deref(), rack, &scope.cluster);
         PeerSnapshot {
             id: peer.id.clone(),
             node: peer.name.clone(),
@@ -78,6 +86,8 @@ impl Core {
             prefix_limit: peer.prefix_limit(),
             missing_service_cidrs,
             missing_node_subnets,
+            maintenance: window
+                .map(|window| view::Maintenance { reason: window.reason.clone(), until: window.until }),
         }
     }
 

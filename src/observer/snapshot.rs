@@ -89,6 +89,8 @@ pub struct PeerSnapshot {
     pub missing_service_cidrs: u64,
     /// Expected node subnets that it does not announce.
     pub missing_node_subnets: u64,
+    /// The window of maintenance that it is in.
+    pub maintenance: Option<view::Maintenance>,
 }
 
 impl PeerSnapshot {
@@ -136,6 +138,7 @@ impl PeerSnapshot {
             messages: self.messages(),
             resets: self.resets(),
             last_error: self.last_error.as_deref().map(str::to_owned),
+            maintenance: self.maintenance.clone(),
         }
     }
 

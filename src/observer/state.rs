@@ -99,6 +99,7 @@ impl Core {
         self.findings.restore(state.findings, believed);
         self.racks_down = self.findings.current_of(Kind::RackDown).cloned().collect();
         self.maintenance.restore(state.maintenance, now);
+        self.muting_dirty = true;
         self.restore_peers(state.peers, state.at, now);
         (self.hosts_dirty, self.racks_dirty) = (true, true);
         self.known_revision += 1;

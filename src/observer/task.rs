@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, oneshot};
 
 use super::core::Core;
+use super::maintenance::{self, NoMaintenance, Whom, Window};
 use super::search::Search;
 use super::trace::{Recorded, Recorder};
 use super::{EventLog, Processing, RouteQuery, Snapshot, State, view};
@@ -88,8 +89,33 @@ enum Request {
     Why(IpNet, oneshot::Sender<Vec<view::Why>>),
     Reconfigure(Arc<Config>, oneshot::Sender<()>),
     Forget(Option<String>, IpAddr, oneshot::Sender<usize>),
+    ForgetNode(String, Option<String>, oneshot::Sender<usize>),
+    StartMaintenance(Whom, Duration, String, oneshot::Sender<Result<Window, NoMaintenance>>),
+    EndMaintenance(Whom, oneshot::Sender<Option<Window>>),
+    Acknowledge(String, String, oneshot::Sender<bool>),
     State(Option<u64>, oneshot::Sender<Option<(u64, State)>>),
     EndTrace(oneshot::Sender<Option<oneshot::Receiver<()>>>),
+}
+
+impl Request {
+    const fn is_change(&self) -> bool {
+        match self {
+            Self::Ping(_)
+            | Self::Summary(_)
+            | Self::Findings(_)
+            | Self::Snapshot(_)
+            | Self::Routes(..)
+            | Self::Why(..)
+            | Self::State(..)
+            | Self::EndTrace(_) => false,
+            Self::Reconfigure(..)
+            | Self::Forget(..)
+            | Self::ForgetNode(..)
+            | Self::StartMaintenance(..)
+            | Self::EndMaintenance(..)
+            | Self::Acknowledge(..) => true,
+        }
+    }
 }
 
 /// Starts the observer. It ends when all senders of `events` are gone.
@@ -237,6 +263,10 @@ impl<F: Fn(Command)> Task<F> {
     /// Who asked may have gone meanwhile: that is fine.
     fn answer(&mut self, request: Request) {
         let now = self.clock.now();
+        if request.is_change() {
+            // Who changes something sees it changed.
+            self.snapshot = None;
+        }
         match request {
             Request::Ping(answer) => {
                 let _ = answer.send(());
@@ -257,6 +287,19 @@ impl<F: Fn(Command)> Task<F> {
             Request::Reconfigure(config, answer) => {
                 self.core.reconfigure(config, now);
                 let _ = answer.send(());
+            }
+            Request::ForgetNode(node, cluster, answer) => {
+                let _ = answer.send(self.core.forget_node(&node, cluster.as_deref(), now));
+            }
+            Request::StartMaintenance(scope, time, reason, answer) => {
+                let until = now.after(time.min(maintenance::LONGEST));
+                let _ = answer.send(self.core.start_maintenance(Window { scope, since: now, until, reason }));
+            }
+            Request::EndMaintenance(scope, answer) => {
+                let _ = answer.send(self.core.end_maintenance(&scope, now));
+            }
+            Request::Acknowledge(id, reason, answer) => {
+                let _ = answer.send(self.core.acknowledge(&id, reason, now));
             }
             Request::State(unless, answer) => {
                 let revision = self.core.state_revision();
@@ -357,6 +400,31 @@ impl Observer {
     /// address on the named leaf, or on all. Answers how many there were.
     pub async fn forget(&self, leaf: Option<String>, peer: IpAddr) -> Option<usize> {
         self.ask(|answer| Request::Forget(leaf, peer, answer)).await
+    }
+
+    /// The same of the peers of `node`, in the named cluster or in all.
+    pub async fn forget_node(&self, node: String, cluster: Option<String>) -> Option<usize> {
+        self.ask(|answer| Request::ForgetNode(node, cluster, answer)).await
+    }
+
+    /// Begins maintenance for `time`, at most [`maintenance::LONGEST`], or changes what was begun before.
+    pub async fn start_maintenance(
+        &self,
+        scope: Whom,
+        time: Duration,
+        reason: String,
+    ) -> Option<Result<Window, NoMaintenance>> {
+        self.ask(|answer| Request::StartMaintenance(scope, time, reason, answer)).await
+    }
+
+    /// Ends maintenance before its time; `Some(None)`: there was none.
+    pub async fn end_maintenance(&self, scope: Whom) -> Option<Option<Window>> {
+        self.ask(|answer| Request::EndMaintenance(scope, answer)).await
+    }
+
+    /// Notes that somebody knows of a finding, and why that will do. Answers whether it is pending or open.
+    pub async fn acknowledge(&self, id: String, reason: String) -> Option<bool> {
+        self.ask(|answer| Request::Acknowledge(id, reason, answer)).await
     }
 
     /// What must survive a restart, and its revision; `Some(None)`: it may not be another than that of revision

@@ -5,6 +5,7 @@ mod findings;
 mod hosts;
 mod learn;
 mod limits;
+mod maintenance;
 mod model;
 mod offline;
 mod pages;

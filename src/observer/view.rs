@@ -10,6 +10,7 @@ use std::sync::Arc;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
+use super::maintenance::Window;
 use crate::policy::{Class, Reason};
 use crate::time::Timestamp;
 
@@ -22,6 +23,8 @@ pub struct Summary {
     pub routes: RouteCounts,
     /// Findings.
     pub findings: FindingCounts,
+    /// What is worked on.
+    pub maintenance: Vec<Window>,
     /// `observe` or `enforce`.
     pub mode: String,
 }
@@ -104,6 +107,17 @@ pub struct Peer {
     pub resets: u64,
     /// Why the last session ended.
     pub last_error: Option<String>,
+    /// The window of maintenance that it is in.
+    pub maintenance: Option<Maintenance>,
+}
+
+/// Why nobody is told of what is found in a peer, and until when.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Maintenance {
+    /// As whoever began it said.
+    pub reason: String,
+    /// It ends by itself.
+    pub until: Timestamp,
 }
 
 /// Messages of a peer over all its sessions, by type.
@@ -247,7 +261,8 @@ pub struct Event {
     /// When.
     pub at: Timestamp,
     /// `peer_up`, `peer_down`, `finding_pending`, `finding_open`, `finding_resolved`, `route_accepted`,
-    /// `route_rejected`, `route_withdrawn`, `reload`, ...
+    /// `route_rejected`, `route_withdrawn`, `reload`, `restored`, `maintenance_started`, `maintenance_ended`,
+    /// `finding_acknowledged`, ...
     pub kind: String,
     /// The leaf, if one is concerned.
     pub leaf: Option<String>,

@@ -1,5 +1,6 @@
 //! Calls that change something.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use axum::Json;
@@ -14,6 +15,8 @@ use super::auth::Authorized;
 use super::params::Params;
 use super::problem::Problem;
 use super::{Control, Shared, State};
+use crate::config;
+use crate::observer::maintenance::did_you_mean;
 use crate::speaker::PeerId;
 
 /// What was done.
@@ -22,7 +25,7 @@ pub(super) struct Done {
     result: String,
 }
 
-type Body = Result<Bytes, BytesRejection>;
+pub(super) type Body = Result<Bytes, BytesRejection>;
 
 /// `{}`.
 #[derive(Deserialize)]
@@ -36,6 +39,27 @@ struct Whom {
     leaf: Option<String>,
     peer: IpAddr,
 }
+
+/// Which peers: as [`Whom`], or those of a node in one cluster or in all.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Forgotten {
+    leaf: Option<String>,
+    peer: Option<IpAddr>,
+    node: Option<String>,
+    cluster: Option<String>,
+}
+
+/// Which finding, and why that will do.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Acknowledged {
+    id: String,
+    reason: String,
+}
+
+/// Octets of what somebody says.
+const LONGEST_REASON: usize = 500;
 
 pub(super) async fn reload(
     _: Authorized,
@@ -77,23 +101,81 @@ pub(super) async fn forget(
     body: Body,
 ) -> Result<Json<Done>, Problem> {
     params.finish()?;
-    let whom: Whom = parse(&octets(body)?)?;
-    let candidates = state.candidates(&whom)?;
-    let snapshot = state.snapshot().await?;
-    if !candidates.iter().any(|peer| snapshot.peer(peer).is_some()) {
-        return Err(Problem::not_found(format!("{} is not known", whom.peer)));
+    match parse(&octets(body)?)? {
+        Forgotten { leaf, peer: Some(peer), node: None, cluster: None } => {
+            state.forget_peer(Whom { leaf, peer }).await
+        }
+        Forgotten { leaf: None, peer: None, node: Some(node), cluster } => {
+            state.forget_node(node, cluster).await
+        }
+        _ => Err(Problem::bad_request(
+            "body: name a \"peer\", and a \"leaf\" if one alone is meant, or a \"node\", and a \"cluster\" if one alone is meant",
+        )),
     }
-    let count = state.ask(state.app.observer.forget(whom.leaf, whom.peer)).await?;
-    if count == 0 {
-        let message =
-            format!("{} is up or pinned; only a dynamic peer that is down can be forgotten", whom.peer);
-        return Err(Problem::new(StatusCode::CONFLICT, "still_known", message));
+}
+
+pub(super) async fn acknowledge(
+    _: Authorized,
+    state: State,
+    params: Params,
+    body: Body,
+) -> Result<Json<Done>, Problem> {
+    params.finish()?;
+    let Acknowledged { id, reason: given } = parse(&octets(body)?)?;
+    let reason = reason(&given)?;
+    if state.ask(state.app.observer.acknowledge(id.clone(), reason.clone())).await? {
+        return Ok(done(format!("{id} acknowledged: {reason}")));
     }
-    Ok(done(format!("{} forgotten", whom.peer)))
+    Err(Problem::not_found(format!("there is no finding {id:?} that is pending or open")))
+}
+
+impl Shared {
+    async fn forget_peer(&self, whom: Whom) -> Result<Json<Done>, Problem> {
+        let candidates = self.candidates(&whom)?;
+        let snapshot = self.snapshot().await?;
+        if !candidates.iter().any(|peer| snapshot.peer(peer).is_some()) {
+            return Err(Problem::not_found(format!("{} is not known", whom.peer)));
+        }
+        match self.ask(self.app.observer.forget(whom.leaf, whom.peer)).await? {
+            0 => Err(still_known(&whom.peer.to_string())),
+            _ => Ok(done(format!("{} forgotten", whom.peer))),
+        }
+    }
+
+    async fn forget_node(&self, node: String, cluster: Option<String>) -> Result<Json<Done>, Problem> {
+        let snapshot = self.snapshot().await?;
+        let peers = snapshot.peers.iter();
+        let names = peers.filter(|peer| cluster.as_deref().is_none_or(|cluster| *peer.cluster == *cluster));
+        let names: BTreeSet<_> = names.filter_map(|peer| peer.node.as_deref()).collect();
+        if !names.contains(node.as_str()) {
+            let hint = did_you_mean(config::nearest(&node, names.into_iter()));
+            return Err(Problem::not_found(format!("there is no node {node:?}{hint}")));
+        }
+        match self.ask(self.app.observer.forget_node(node.clone(), cluster)).await? {
+            0 => Err(still_known(&node)),
+            1 => Ok(done(format!("{node} forgotten"))),
+            count => Ok(done(format!("{node} forgotten, {count} peers"))),
+        }
+    }
+}
+
+fn still_known(whom: &str) -> Problem {
+    let message = format!("{whom} is up or pinned; only a dynamic peer that is down can be forgotten");
+    Problem::new(StatusCode::CONFLICT, "still_known", message)
+}
+
+/// Why somebody wants it so: a line for others to read.
+pub(super) fn reason(given: &str) -> Result<String, Problem> {
+    let reason = given.trim();
+    if reason.is_empty() || reason.len() > LONGEST_REASON || reason.chars().any(char::is_control) {
+        let message = format!("body: `reason` is one line of at most {LONGEST_REASON} octets, and not empty");
+        return Err(Problem::bad_request(message));
+    }
+    Ok(reason.to_owned())
 }
 
 /// Says what was done, to the client and in the log.
-fn done(result: String) -> Json<Done> {
+pub(super) fn done(result: String) -> Json<Done> {
     tracing::info!(result, "asked over HTTP");
     Json(Done { result })
 }
@@ -121,13 +203,13 @@ impl Shared {
     }
 }
 
-fn octets(body: Body) -> Result<Bytes, Problem> {
+pub(super) fn octets(body: Body) -> Result<Bytes, Problem> {
     body.map_err(|error| {
         let code = if error.status() == StatusCode::PAYLOAD_TOO_LARGE { "too_large" } else { "bad_request" };
         Problem::new(error.status(), code, error.body_text())
     })
 }
 
-fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
+pub(super) fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
     serde_json::from_slice(body).map_err(|error| Problem::bad_request(format!("body: {error}")))
 }

@@ -74,9 +74,9 @@ impl Shared {
         let config = self.config();
         let rejected = usize::try_from(snapshot.summary.routes.rejected).unwrap_or(usize::MAX);
         let rogues = self.rogues(config.metrics.rogue_routes_max.min(rejected)).await?;
-        let (started, reload) = {
+        let (started, reload, state) = {
             let status = self.app.status.borrow();
-            (status.started, status.reload)
+            (status.started, status.reload, status.state)
         };
         Ok(Report {
             snapshot,
@@ -84,6 +84,7 @@ impl Shared {
             rogues,
             refusals: self.app.sessions.refusals(),
             reload,
+            state,
             started,
             leaves: config.leaves.iter().map(|leaf| leaf.name.clone()).collect(),
             config: config.metrics.clone(),

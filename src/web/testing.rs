@@ -20,7 +20,7 @@ use crate::config::{self, Config, Machine};
 use crate::metrics::{Refusal, Reload};
 use crate::observer;
 use crate::speaker::stats::SessionState;
-use crate::speaker::{Delivery, Established, Event, PeerId, PeerStats, SessionId};
+use crate::speaker::{Closed, Delivery, Established, Event, Loss, PeerId, PeerStats, ResetReason, SessionId};
 use crate::time::Clock;
 
 pub(crate) const TOKEN: &str = "correct-horse";
@@ -159,6 +159,7 @@ impl Server {
         let (config, current) = watch::channel(config);
         let (status, shown) = watch::channel(Status {
             ready: true,
+            state: None,
             started: clock.now(),
             config_file: "/etc/thirdleaf.toml".into(),
             reload: Reload { successful: true, succeeded: clock.now() },
@@ -197,6 +198,23 @@ impl Server {
         let at = Clock::start().now();
         events.send(Event::Routes { session, at, batch: batch(address, prefixes) }.into()).await.unwrap();
         while self.held().await.0 < before + prefixes.len() as u64 {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// A session ends for good; that is told when this returns.
+    pub(crate) async fn end(&self, session: u64) {
+        let closed = Closed {
+            session: SessionId(session),
+            at: Clock::start().now(),
+            reason: ResetReason::NotificationReceived,
+            detail: "the test ended it".to_owned(),
+            loss: Loss::Final,
+        };
+        let established = || async { self.get("/api/v1/summary").await.1["peers"]["established"].as_u64() };
+        let before = established().await;
+        self.events.as_ref().unwrap().send(Event::Closed(closed).into()).await.unwrap();
+        while established().await >= before {
             tokio::task::yield_now().await;
         }
     }

@@ -15,7 +15,7 @@ fn code(answer: &Value) -> &str {
 #[tokio::test]
 async fn every_list_answers() {
     let server = Server::start(None).await;
-    for path in ["peers", "routes", "routes/why?prefix=10.0.0.0/8", "findings", "events"] {
+    for path in ["peers", "routes", "routes/why?prefix=10.0.0.0/8", "findings", "events", "maintenance"] {
         let (status, page) = server.get(&format!("/api/v1/{path}")).await;
         assert_eq!(status, StatusCode::OK, "{path}: {page}");
         assert!(page["items"].is_array() && page["next_cursor"].is_null(), "{path}: {page}");
@@ -52,6 +52,7 @@ async fn what_is_not_understood_is_named() {
         ("findings?cursor=x", "cursor"),
         ("events?since=yesterday", "\"yesterday\""),
         ("events?cursor=x", "cursor"),
+        ("maintenance?cursor=x", "cursor"),
         ("stream?since=-1", "\"-1\""),
         ("summary?leaf=rack1", "\"leaf\""),
         ("config?x=1", "\"x\""),
@@ -73,7 +74,7 @@ async fn host_bits_of_a_prefix_do_not_matter() {
 
 #[tokio::test]
 async fn no_change_without_the_token() {
-    for path in ["reload", "peers/reset", "peers/forget"] {
+    for path in ["reload", "peers/reset", "peers/forget", "findings/ack", "maintenance", "maintenance/end"] {
         let path = format!("/api/v1/{path}");
         let without = Server::start(None).await;
         let (status, answer) = without.post(&path, json!({})).await;
@@ -143,6 +144,17 @@ async fn changes_that_cannot_be_made_say_why() {
         ("peers/reset", json!({"peer": "10.0.0.1", "why": 1}), 400, "why"),
         ("peers/reset", json!({"peer": "10.0.0.1", "leaf": "rack9"}), 404, "rack9"),
         ("peers/forget", json!({"peer": "10.0.0.1"}), 404, "10.0.0.1 is not known"),
+        ("peers/forget", json!({"node": "nodel"}), 404, "no node \"nodel\"; did you mean \"node1\"?"),
+        ("peers/forget", json!({"node": "node1", "cluster": "red"}), 404, "no node \"node1\""),
+        ("peers/forget", json!({"node": "node1"}), 409, "node1 is up or pinned"),
+        ("peers/forget", json!({"node": "node1", "leaf": "rack1"}), 400, "a \"node\""),
+        ("peers/forget", json!({"node": "node1", "peer": "10.0.0.1"}), 400, "a \"node\""),
+        ("peers/forget", json!({}), 400, "a \"node\""),
+        ("findings/ack", json!({"id": "rogue_route-1", "reason": "known"}), 404, "rogue_route-1"),
+        ("findings/ack", json!({"id": "rogue_route-1"}), 400, "reason"),
+        ("findings/ack", json!({"id": "rogue_route-1", "reason": " "}), 400, "not empty"),
+        ("findings/ack", json!({"id": "rogue_route-1", "reason": "a\u{1b}[2J"}), 400, "one line"),
+        ("findings/ack", json!({"id": "rogue_route-1", "reason": "x".repeat(501)}), 400, "500 octets"),
         ("reload", json!({"file": "x"}), 400, "file"),
         ("reload?now=1", json!({}), 400, "now"),
     ] {
@@ -384,6 +396,33 @@ async fn peers_and_findings_page_by_page() {
     let (status, answer) = server.post("/api/v1/peers/forget", json!({"peer": "192.168.1.2"})).await;
     assert_eq!((status, code(&answer)), (StatusCode::CONFLICT, "still_known"));
     assert!(server.sessions.take().is_empty());
+}
+
+#[tokio::test]
+async fn a_node_is_forgotten_by_its_name() {
+    let server = Server::start(Some(TOKEN)).await;
+    // By their BGP identifier they are one node: the pinned one.
+    server.announce("192.168.1.7", &["10.244.0.0/26"]).await;
+    server.end(1).await;
+    let (status, answer) = server.post("/api/v1/peers/forget", json!({"node": "192.168.1.1"})).await;
+    assert_eq!((status, &answer["result"]), (StatusCode::OK, &json!("192.168.1.1 forgotten")));
+    assert_eq!(column(&pages(&server, "peers").await, "peer"), ["192.168.1.1"], "it is pinned");
+}
+
+#[tokio::test]
+async fn a_finding_is_acknowledged_by_its_identity() {
+    let server = Server::start(Some(TOKEN)).await;
+    server.announce("192.168.1.1", &["10.0.0.0/26"]).await;
+    while server.held().await.1 < 1 {
+        tokio::task::yield_now().await;
+    }
+    let findings = pages(&server, "findings?kind=rogue_route").await;
+    let id = findings[0]["id"].as_str().unwrap();
+    let body = json!({"id": id, "reason": " a lab "});
+    let (status, answer) = server.post("/api/v1/findings/ack", body).await;
+    assert_eq!((status, &answer["result"]), (StatusCode::OK, &json!(format!("{id} acknowledged: a lab"))));
+    let events = pages(&server, "events?kind=finding_acknowledged").await;
+    assert_eq!(events[0]["text"], format!("{id} is acknowledged: a lab"));
 }
 
 #[tokio::test]

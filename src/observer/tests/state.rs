@@ -13,11 +13,11 @@ fn through_json(state: &State) -> State {
 }
 
 /// Another life, `later`, which knows what this one did.
-fn reborn(world: &World, config: Config, later: Duration) -> World {
+pub(super) fn reborn(world: &World, config: Config, later: Duration) -> World {
     reborn_of(world.core.state(world.now), config, world.now.after(later), None)
 }
 
-fn reborn_of(state: State, config: Config, start: Timestamp, recorder: Option<Recorder>) -> World {
+pub(super) fn reborn_of(state: State, config: Config, start: Timestamp, recorder: Option<Recorder>) -> World {
     let core = Core::new(Arc::new(config.clone()), Settings::default(), start);
     let mut core = Recorded::new(core, recorder);
     core.restore(through_json(&state), start);
@@ -89,7 +89,12 @@ fn a_rack_that_was_down_is_down_until_it_is_back() {
     assert_eq!((after.finding("rack_down").id, after.finding("rack_down").state.as_str()), (old.id, "open"));
     assert!(!kinds(&after).contains(&"finding_open"), "{:?}", after.events);
     for node in &nodes {
-        after.up("leaf3", &node.peer.address.to_string(), node.terms.peer_as, &node.terms.peer_id.to_string());
+        after.up(
+            "leaf3",
+            &node.peer.address.to_string(),
+            node.terms.peer_as,
+            &node.terms.peer_id.to_string(),
+        );
     }
     after.pass(OPENS);
     assert!(after.is_resolved("rack_down"));

@@ -205,6 +205,23 @@ impl Player {
                 self.now = now;
                 core.forget_down(leaf.as_deref(), peer, now);
             }
+            Record::ForgotNode { node, cluster, now } => {
+                self.now = now;
+                core.forget_node(&node, cluster.as_deref(), now);
+            }
+            Record::MaintenanceStarted(window) => {
+                self.now = window.since;
+                // What was refused then is refused again.
+                let _ = core.start_maintenance(window.into_owned());
+            }
+            Record::MaintenanceEnded { scope, now } => {
+                self.now = now;
+                core.end_maintenance(&scope, now);
+            }
+            Record::Acknowledged { id, reason, now } => {
+                self.now = now;
+                core.acknowledge(&id, reason.into_owned(), now);
+            }
             Record::Restored { state, now } => {
                 self.now = now;
                 core.restore(state.into_owned(), now);

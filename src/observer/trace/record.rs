@@ -10,6 +10,7 @@ use super::base::Base;
 use crate::bgp::{Batch, Negotiated};
 use crate::observer::State;
 use crate::observer::core::Errors;
+use crate::observer::maintenance::{Whom, Window};
 use crate::speaker::{self, Event, PeerId, SessionId};
 use crate::time::Timestamp;
 
@@ -51,6 +52,33 @@ pub(super) enum Record<'a> {
     Restored {
         /// All of it.
         state: Cow<'a, State>,
+        /// When.
+        now: Timestamp,
+    },
+    /// The peers of a node were forgotten.
+    ForgotNode {
+        /// Its name.
+        node: Cow<'a, str>,
+        /// In which cluster; all, if none.
+        cluster: Option<Cow<'a, str>>,
+        /// When.
+        now: Timestamp,
+    },
+    /// A window of maintenance was begun, or changed.
+    MaintenanceStarted(Cow<'a, Window>),
+    /// A window of maintenance was ended before its time.
+    MaintenanceEnded {
+        /// Which.
+        scope: Cow<'a, Whom>,
+        /// When.
+        now: Timestamp,
+    },
+    /// A finding was acknowledged.
+    Acknowledged {
+        /// Which.
+        id: Cow<'a, str>,
+        /// Why.
+        reason: Cow<'a, str>,
         /// When.
         now: Timestamp,
     },

@@ -16,6 +16,7 @@ use super::{SEGMENT, frame};
 use crate::config::{self, Config};
 use crate::observer::State;
 use crate::observer::core::Core;
+use crate::observer::maintenance::{NoMaintenance, Whom, Window};
 use crate::speaker::Event;
 use crate::time::Timestamp;
 
@@ -113,6 +114,41 @@ impl Recorded {
             recorder.note(&Record::Restored { state: Cow::Borrowed(&state), now });
         }
         self.core.restore(state, now);
+    }
+
+    pub(in crate::observer) fn forget_node(
+        &mut self,
+        node: &str,
+        cluster: Option<&str>,
+        now: Timestamp,
+    ) -> usize {
+        if let Some(recorder) = &mut self.recorder {
+            let cluster = cluster.map(Cow::Borrowed);
+            recorder.note(&Record::ForgotNode { node: Cow::Borrowed(node), cluster, now });
+        }
+        self.core.forget_node(node, cluster, now)
+    }
+
+    pub(in crate::observer) fn start_maintenance(&mut self, window: Window) -> Result<Window, NoMaintenance> {
+        if let Some(recorder) = &mut self.recorder {
+            recorder.note(&Record::MaintenanceStarted(Cow::Borrowed(&window)));
+        }
+        self.core.start_maintenance(window)
+    }
+
+    pub(in crate::observer) fn end_maintenance(&mut self, scope: &Whom, now: Timestamp) -> Option<Window> {
+        if let Some(recorder) = &mut self.recorder {
+            recorder.note(&Record::MaintenanceEnded { scope: Cow::Borrowed(scope), now });
+        }
+        self.core.end_maintenance(scope, now)
+    }
+
+    pub(in crate::observer) fn acknowledge(&mut self, id: &str, reason: String, now: Timestamp) -> bool {
+        if let Some(recorder) = &mut self.recorder {
+            let (id, reason) = (Cow::Borrowed(id), Cow::Borrowed(reason.as_str()));
+            recorder.note(&Record::Acknowledged { id, reason, now });
+        }
+        self.core.acknowledge(id, reason, now)
     }
 
     pub(in crate::observer) fn take(

@@ -1,0 +1,103 @@
+//! Maintenance: what somebody works on, of which nobody is told.
+
+use std::time::Duration;
+
+use axum::Json;
+use axum::http::StatusCode;
+use serde::Deserialize;
+
+use super::State;
+use super::auth::Authorized;
+use super::changes::{Body, Done, done, octets, parse, reason};
+use super::page::{self, Key};
+use super::params::Params;
+use super::problem::Problem;
+use crate::observer::maintenance::{LONGEST, NoMaintenance, Whom, Window};
+use crate::observer::view::Page;
+
+/// Shorter is over before anybody has begun.
+const SHORTEST: Duration = Duration::from_secs(1);
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Begun {
+    scope: Whom,
+    #[serde(rename = "for")]
+    time: String,
+    reason: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Ended {
+    scope: Whom,
+}
+
+/// `(sort, name)`.
+type WindowKey = (String, String);
+
+impl Key for WindowKey {
+    fn write(&self) -> String {
+        format!("{}~{}", self.0, self.1)
+    }
+
+    fn read(text: &str) -> Option<Self> {
+        let (sort, name) = text.split_once('~')?;
+        Some((sort.to_owned(), name.to_owned()))
+    }
+}
+
+pub(super) async fn list(state: State, mut params: Params) -> Result<Json<Page<Window>>, Problem> {
+    let limit = params.limit()?;
+    let after = page::read::<WindowKey>(params.text("cursor")?)?;
+    params.finish()?;
+    let summary = state.ask(state.app.observer.summary()).await?;
+    let key = |window: &Window| (window.scope.sort().to_owned(), window.scope.name().to_owned());
+    Ok(Json(page::page(summary.maintenance.into_iter(), key, after.as_ref(), limit)))
+}
+
+pub(super) async fn start(
+    _: Authorized,
+    state: State,
+    params: Params,
+    body: Body,
+) -> Result<Json<Done>, Problem> {
+    params.finish()?;
+    let Begun { scope, time, reason: given } = parse(&octets(body)?)?;
+    let (time, reason) = (duration(&time)?, reason(&given)?);
+    match state.ask(state.app.observer.start_maintenance(scope, time, reason)).await? {
+        Ok(Window { scope, until, reason, .. }) => {
+            Ok(done(format!("maintenance of {scope} until {until}: {reason}")))
+        }
+        Err(error @ NoMaintenance::Unknown { .. }) => Err(Problem::not_found(error.to_string())),
+        Err(error @ NoMaintenance::TooMany) => {
+            Err(Problem::new(StatusCode::CONFLICT, "too_many", error.to_string()))
+        }
+    }
+}
+
+pub(super) async fn end(
+    _: Authorized,
+    state: State,
+    params: Params,
+    body: Body,
+) -> Result<Json<Done>, Problem> {
+    params.finish()?;
+    let Ended { scope } = parse(&octets(body)?)?;
+    match state.ask(state.app.observer.end_maintenance(scope.clone())).await? {
+        Some(_) => Ok(done(format!("maintenance of {scope} ended"))),
+        None => Err(Problem::not_found(format!("there is no maintenance of {scope}"))),
+    }
+}
+
+fn duration(text: &str) -> Result<Duration, Problem> {
+    let time = humantime::parse_duration(text).ok().filter(|time| (SHORTEST..=LONGEST).contains(time));
+    time.ok_or_else(|| {
+        let message =
+            format!("body: `for` is a duration from \"1s\" to \"30d\", such as \"2h\", and not {text:?}");
+        Problem::bad_request(message)
+    })
+}
+
+#[cfg(test)]
+mod tests;
