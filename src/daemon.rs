@@ -1,6 +1,8 @@
 //! Wires the rooms together: start, reload, shutdown.
 
-#![expect(clippy::disallowed_methods, reason = "the daemon's own tasks")]
+#![expect(clippy::disallowed_methods, reason = "the daemon's own tasks, and the thread that keeps its state")]
+
+mod keeper;
 
 use std::io;
 use std::net::SocketAddr;
@@ -13,19 +15,20 @@ use tokio::task::JoinHandle;
 use tracing::{info, warn};
 
 use crate::config::{self, Config, Machine};
-use crate::metrics::Reload;
+use crate::metrics::{Reload, StateFile};
 use crate::observer::trace::Recorder;
 use crate::observer::{self, Command, Observer, Settings};
 use crate::speaker::{Cease, ListenError, Speaker};
 use crate::time::Clock;
 use crate::web::{App, BindError, Control, Status, Web};
+use keeper::Keeper;
 
 /// How many events may wait for the observer before sessions stand still; each holds one read of a socket,
 /// and of each peer only a few may be among them.
 const EVENTS: usize = 1_024;
 
-/// How long peers wait at shutdown for the trace to be written before they are told.
-const TRACE: Duration = Duration::from_secs(2);
+/// How long peers wait at shutdown for the trace and the state to be written before they are told.
+const LAST_WRITES: Duration = Duration::from_secs(2);
 
 /// A thirdleaf that runs.
 #[derive(Debug)]
@@ -36,6 +39,7 @@ pub struct Daemon {
     control: mpsc::Sender<Control>,
     stop: watch::Sender<bool>,
     tasks: [JoinHandle<()>; 2],
+    keeper: Option<keeper::End>,
 }
 
 /// Something that is needed cannot be had.
@@ -55,6 +59,9 @@ pub enum StartError {
         /// Why.
         source: io::Error,
     },
+    /// A thread that writes what must survive a restart.
+    #[error("cannot keep what must survive a restart: {0}")]
+    State(io::Error),
 }
 
 impl Daemon {
@@ -85,17 +92,20 @@ impl Daemon {
         let source = source.map(|source| std::path::absolute(&source).unwrap_or(source));
         let web = Web::bind(&config.http.listen)?;
         let http = web.addresses();
+        let state_dir = config.global.state_dir.clone();
+        let known = state_dir.as_deref().and_then(keeper::read);
         let (events, received) = mpsc::channel(EVENTS);
         let speaker = Speaker::start(Arc::clone(&config), clock, events).await?;
         let commands = speaker.clone();
         let obey = move |command| obey(&commands, command);
-        let observer = observer::spawn_with(recorder, None, Arc::clone(&config), settings, clock, received, obey);
+        let observer =
+            observer::spawn_with(recorder, known, Arc::clone(&config), settings, clock, received, obey);
 
         let (control, requests) = mpsc::channel(8);
         let (stop, stopped) = watch::channel(false);
         let status = watch::Sender::new(Status {
             ready: true,
-            state: None,
+            state: state_dir.is_some().then(StateFile::default),
             started: clock.now(),
             config_file: source.clone().unwrap_or_default(),
             reload: Reload { successful: true, succeeded: clock.now() },
@@ -110,10 +120,12 @@ impl Daemon {
             status: status.subscribe(),
             stop: stopped,
         };
+        let keep = |directory| Keeper::start(directory, observer.clone(), clock, status.clone());
+        let keeper = state_dir.map(keep).transpose().map_err(StartError::State)?;
         let steward =
             Steward { source, clock, current, status, speaker: speaker.clone(), observer: observer.clone() };
         let tasks = [tokio::spawn(web.serve(app)), tokio::spawn(steward.serve(requests))];
-        Ok(Self { speaker, observer, http, control, stop, tasks })
+        Ok(Self { speaker, observer, http, control, stop, tasks, keeper })
     }
 
     /// Where the HTTP server listens.
@@ -145,14 +157,29 @@ impl Daemon {
     /// Says goodbye to every peer and to every client, and waits until all have ended.
     pub async fn stop(self, text: &str) {
         // How sessions end now is nobody's doing but ours.
-        if tokio::time::timeout(TRACE, self.observer.end_trace()).await.is_err() {
+        let trace = tokio::time::timeout(LAST_WRITES, self.observer.end_trace());
+        let state = tokio::time::timeout(LAST_WRITES, last_write(self.keeper));
+        let (trace, state) = tokio::join!(trace, state);
+        if trace.is_err() {
             warn!("the trace could not be written to its end in time");
+        }
+        if state.is_err() {
+            warn!("what must survive a restart could not be written in time");
         }
         self.speaker.shutdown(text).await;
         self.stop.send_replace(true);
         let [web, steward] = self.tasks;
         steward.abort();
         drop(web.await);
+    }
+}
+
+/// Has written for the last time what must survive a restart.
+async fn last_write(keeper: Option<keeper::End>) {
+    let (done, written) = oneshot::channel();
+    if keeper.is_some_and(|keeper| keeper.send(done).is_ok()) {
+        // What could not be written was warned of.
+        let _ = written.await;
     }
 }
 

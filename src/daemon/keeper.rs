@@ -1,0 +1,275 @@
+//! Keeps what must survive a restart: a file, and the thread that writes it. Nothing waits for the disk.
+
+use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use tokio::sync::{oneshot, watch};
+use tracing::{info, warn};
+
+use crate::observer::{Observer, State};
+use crate::time::{Clock, Timestamp};
+use crate::web::Status;
+
+/// Below `global.state_dir`.
+const FILE: &str = "state.json";
+/// What could not be read is put here, to be looked at.
+const DAMAGED: &str = "state.json.damaged";
+/// What the file is called until all of it is written.
+const PARTIAL: &str = "state.json.partial";
+/// Whoever writes here holds a lock on this file.
+const LOCK: &str = "state.lock";
+
+/// Which edition of the format the file is written in.
+const VERSION: u32 = 1;
+/// No file is larger, and none that is will be read.
+const LARGEST: u64 = 32 << 20;
+
+/// How often to look whether something changed.
+const EVERY: Duration = Duration::from_secs(3);
+/// How old the file may be if nothing did: a peer that is up counts as seen when it was written.
+const OLDEST: Duration = Duration::from_mins(10);
+
+#[derive(Serialize)]
+struct Written<'a> {
+    version: u32,
+    state: &'a State,
+}
+
+#[derive(Deserialize)]
+struct Found {
+    state: State,
+}
+
+#[derive(Deserialize)]
+struct Edition {
+    version: u32,
+}
+
+/// Why a file is not believed.
+#[derive(Debug, thiserror::Error)]
+enum Unreadable {
+    #[error("{0}")]
+    Io(#[from] io::Error),
+    #[error("it is no file")]
+    NoFile,
+    #[error("it is larger than {LARGEST} octets")]
+    TooLarge,
+    #[error("it is damaged: {0}")]
+    Damaged(#[from] serde_json::Error),
+    #[error("it is of version {0}, and this thirdleaf reads version {VERSION}")]
+    Version(u32),
+}
+
+/// What is known from before; none at the first start. What cannot be read is set aside.
+pub(super) fn read(directory: &Path) -> Option<State> {
+    let path = directory.join(FILE);
+    let error = match load(&path) {
+        Ok(state) => return Some(state),
+        Err(Unreadable::Io(error)) if error.kind() == io::ErrorKind::NotFound => return None,
+        Err(error) => error,
+    };
+    let aside = directory.join(DAMAGED);
+    let outcome = match fs::rename(&path, &aside) {
+        Ok(()) => format!("it is kept as {}", aside.display()),
+        Err(error) => format!("it cannot be set aside: {error}"),
+    };
+    warn!("starting without what was known before: {} cannot be used, {error}; {outcome}", path.display());
+    None
+}
+
+fn load(path: &Path) -> Result<State, Unreadable> {
+    // A pipe would be waited for.
+    if !fs::metadata(path)?.is_file() {
+        return Err(Unreadable::NoFile);
+    }
+    let mut octets = Vec::new();
+    File::open(path)?.take(LARGEST + 1).read_to_end(&mut octets)?;
+    if octets.len() as u64 > LARGEST {
+        return Err(Unreadable::TooLarge);
+    }
+    let Edition { version } = serde_json::from_slice(&octets)?;
+    if version != VERSION {
+        return Err(Unreadable::Version(version));
+    }
+    let Found { state } = serde_json::from_slice(&octets)?;
+    Ok(state)
+}
+
+/// Writes the file.
+struct Writer {
+    directory: PathBuf,
+    lock: Option<File>,
+}
+
+/// What is to be written, and who waits for the outcome.
+type Order = (State, oneshot::Sender<io::Result<()>>);
+
+impl Writer {
+    fn run(mut self, orders: &Receiver<Order>) {
+        for (state, outcome) in orders {
+            // Who ordered may have gone.
+            let _ = outcome.send(self.write(state));
+        }
+    }
+
+    /// All of it or nothing: the old file stays until the new one is on the disk.
+    fn write(&mut self, state: State) -> io::Result<()> {
+        DirBuilder::new().recursive(true).mode(0o700).create(&self.directory)?;
+        self.lock()?;
+        let partial = self.directory.join(PARTIAL);
+        let written = encode(state).and_then(|octets| create(&partial, &octets));
+        let renamed = written.and_then(|()| fs::rename(&partial, self.directory.join(FILE)));
+        if renamed.is_err() {
+            // There may be none; what failed is said, and this would say the same.
+            let _ = fs::remove_file(&partial);
+        }
+        renamed?;
+        File::open(&self.directory)?.sync_all()
+    }
+
+    /// Two who write into one place would forget each other's peers.
+    fn lock(&mut self) -> io::Result<()> {
+        if self.lock.is_some() {
+            return Ok(());
+        }
+        let mut options = OpenOptions::new();
+        let options = options.create(true).truncate(false).write(true).mode(0o600);
+        let file = options.open(self.directory.join(LOCK))?;
+        match file.try_lock() {
+            Ok(()) => self.lock = Some(file),
+            Err(TryLockError::WouldBlock) => {
+                let why = "another thirdleaf writes there; stop it, or set another `global.state_dir`";
+                return Err(io::Error::new(io::ErrorKind::ResourceBusy, why));
+            }
+            Err(TryLockError::Error(error)) => return Err(error),
+        }
+        Ok(())
+    }
+}
+
+/// What does not fit is left out: the newest findings, which are found again soonest.
+fn encode(mut state: State) -> io::Result<Vec<u8>> {
+    loop {
+        let mut octets = serde_json::to_vec(&Written { version: VERSION, state: &state })?;
+        octets.push(b'\n');
+        if octets.len() as u64 <= LARGEST || state.findings.is_empty() {
+            return Ok(octets);
+        }
+        state.findings.truncate(state.findings.len() / 2);
+    }
+}
+
+/// A file with this in it, on the disk, which only its owner may read; what another left there is gone.
+fn create(path: &Path, octets: &[u8]) -> io::Result<()> {
+    fs::remove_file(path).or_else(|error| match error.kind() {
+        io::ErrorKind::NotFound => Ok(()),
+        _ => Err(error),
+    })?;
+    let mut file = OpenOptions::new().create_new(true).write(true).mode(0o600).open(path)?;
+    file.write_all(octets)?;
+    file.sync_all()
+}
+
+/// Has the file written when something changed.
+pub(super) struct Keeper {
+    observer: Observer,
+    clock: Clock,
+    status: watch::Sender<Status>,
+    directory: PathBuf,
+    orders: SyncSender<Order>,
+    /// What is in the file, of which revision.
+    last: Option<(u64, State)>,
+    /// It was said that the file cannot be written.
+    failing: bool,
+}
+
+/// The way to end a [`Keeper`]: who answers has written for the last time.
+pub(super) type End = oneshot::Sender<oneshot::Sender<()>>;
+
+impl Keeper {
+    /// Starts to keep what `observer` knows in `directory`, and says in `status` how that goes.
+    ///
+    /// # Errors
+    /// There is no thread to be had.
+    pub(super) fn start(
+        directory: PathBuf,
+        observer: Observer,
+        clock: Clock,
+        status: watch::Sender<Status>,
+    ) -> io::Result<End> {
+        let (orders, received) = sync_channel(1);
+        let writer = Writer { directory: directory.clone(), lock: None };
+        thread::Builder::new().name("state".to_owned()).spawn(move || writer.run(&received))?;
+        let keeper = Self { observer, clock, status, directory, orders, last: None, failing: false };
+        let (end, ended) = oneshot::channel();
+        tokio::spawn(keeper.run(ended));
+        Ok(end)
+    }
+
+    async fn run(mut self, mut end: oneshot::Receiver<oneshot::Sender<()>>) {
+        loop {
+            tokio::select! {
+                () = tokio::time::sleep(EVERY) => self.keep(false).await,
+                ended = &mut end => {
+                    self.keep(true).await;
+                    // Who asked may have gone, or nobody did.
+                    let _ = ended.map(|done| done.send(()));
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Has written what changed, or what is there anyway, and waits for it.
+    async fn keep(&mut self, anyway: bool) {
+        let overdue = |at: Timestamp| self.clock.now().since(at) >= OLDEST;
+        let last = self.last.as_ref().filter(|(_, state)| !anyway && !overdue(state.at));
+        let Some(Some((revision, state))) = self.observer.state(last.map(|(revision, _)| *revision)).await
+        else {
+            return;
+        };
+        if last.is_some_and(|(_, last)| last.is_like(&state)) {
+            self.last = self.last.take().map(|(_, last)| (revision, last));
+            return;
+        }
+        let (outcome, written) = oneshot::channel();
+        if self.orders.try_send((state.clone(), outcome)).is_err() {
+            return;
+        }
+        match written.await {
+            Ok(Ok(())) => self.written(revision, state),
+            Ok(Err(error)) => self.failed(&error),
+            Err(_) => {}
+        }
+    }
+
+    fn written(&mut self, revision: u64, state: State) {
+        if std::mem::take(&mut self.failing) {
+            info!("what must survive a restart is written again, to {}", self.directory.display());
+        }
+        let at = state.at;
+        self.status.send_modify(|status| status.state.get_or_insert_default().written = Some(at));
+        self.last = Some((revision, state));
+    }
+
+    fn failed(&mut self, error: &io::Error) {
+        self.last = None;
+        if !std::mem::replace(&mut self.failing, true) {
+            warn!(
+                "what must survive a restart cannot be written to {}: {error}; what was written before stays, \
+                 thirdleaf_state_write_failures_total counts further attempts",
+                self.directory.display()
+            );
+        }
+        self.status.send_modify(|status| status.state.get_or_insert_default().failures += 1);
+    }
+}
+
+#[cfg(test)]
+mod tests;
