@@ -94,6 +94,10 @@ impl Daemon {
         let http = web.addresses();
         let state_dir = config.global.state_dir.clone();
         let known = state_dir.as_deref().and_then(keeper::read);
+        if let Some(known) = &known {
+            let (peers, findings) = (known.peers.len(), known.findings.len());
+            info!(peers, findings, as_of = %known.at, "known from before");
+        }
         let (events, received) = mpsc::channel(EVENTS);
         let speaker = Speaker::start(Arc::clone(&config), clock, events).await?;
         let commands = speaker.clone();

@@ -239,13 +239,12 @@ impl Keeper {
             return;
         }
         let (outcome, written) = oneshot::channel();
-        if self.orders.try_send((state.clone(), outcome)).is_err() {
-            return;
-        }
+        // Only what was ordered before and is done may be followed by another: there is room.
+        let _ = self.orders.try_send((state.clone(), outcome));
         match written.await {
             Ok(Ok(())) => self.written(revision, state),
             Ok(Err(error)) => self.failed(&error),
-            Err(_) => {}
+            Err(_) => self.failed(&io::Error::other("the thread that writes has ended")),
         }
     }
 

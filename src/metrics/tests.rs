@@ -129,7 +129,7 @@ fn report(peers: Vec<PeerSnapshot>) -> Report {
     snapshot.summary.maintenance = vec![Window {
         scope: Whom::Rack("r1".into()),
         since: START,
-        until: START.after(Duration::from_secs(60)),
+        until: START.after(Duration::from_mins(1)),
         reason: "new disks".into(),
     }];
     snapshot.findings = vec![

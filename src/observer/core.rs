@@ -275,10 +275,10 @@ impl Core {
     }
 
     /// Somebody knows of a finding and wants to hear no more of it; `false`: there is none with this identity.
-    pub(super) fn acknowledge(&mut self, id: &str, reason: String, now: Timestamp) -> bool {
-        let known = self.findings.acknowledge(id, reason.clone());
+    pub(super) fn acknowledge(&mut self, id: &str, reason: &str, now: Timestamp) -> bool {
+        let known = self.findings.acknowledge(id, reason.to_owned());
         if known {
-            self.chronicle.acknowledged(id, &reason, now);
+            self.chronicle.acknowledged(id, reason, now);
         }
         known
     }

@@ -14,7 +14,6 @@ use super::core::Core;
 use super::findings::{Kind, Saved};
 use super::maintenance::Window;
 use super::peers::{Peer, Remembered};
-use crate::rib::PeerIndex;
 use crate::speaker::PeerId;
 use crate::time::Timestamp;
 
@@ -101,6 +100,7 @@ impl Core {
         self.maintenance.restore(state.maintenance, now);
         self.muting_dirty = true;
         self.restore_peers(state.peers, state.at, now);
+        self.miss_restored(now);
         (self.hosts_dirty, self.racks_dirty) = (true, true);
         self.known_revision += 1;
         let new = self.peers.iter().count().saturating_sub(before);
@@ -118,14 +118,19 @@ impl Core {
             if *taken > neighbors.max_peers {
                 continue;
             }
-            if let Some(at) = self.restore_peer(known, written, now) {
-                self.miss_again(at, now);
-            }
+            self.restore_peer(known, written, now);
+        }
+    }
+
+    /// None of the peers is there yet: what was found in them goes on.
+    fn miss_restored(&mut self, now: Timestamp) {
+        for at in self.peers.indexes() {
+            self.miss_again(at, now);
         }
     }
 
     /// It is down, and was there when it was written of.
-    fn restore_peer(&mut self, known: KnownPeer, written: Timestamp, now: Timestamp) -> Option<PeerIndex> {
+    fn restore_peer(&mut self, known: KnownPeer, written: Timestamp, now: Timestamp) -> Option<()> {
         let neighbors = Arc::clone(self.map.neighbors(&known.peer)?);
         let place = self.map.place(&neighbors)?;
         let pin = self.map.pin(known.peer.address, &place.rack).cloned();
@@ -143,6 +148,6 @@ impl Core {
         peer.last_error = known.last_error;
         let (asn, identifier) = (known.peer_as, known.identifier);
         peer.remembered = Some(Remembered { asn, identifier, patience });
-        Some(at)
+        Some(())
     }
 }

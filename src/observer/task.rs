@@ -299,7 +299,7 @@ impl<F: Fn(Command)> Task<F> {
                 let _ = answer.send(self.core.end_maintenance(&scope, now));
             }
             Request::Acknowledge(id, reason, answer) => {
-                let _ = answer.send(self.core.acknowledge(&id, reason, now));
+                let _ = answer.send(self.core.acknowledge(&id, &reason, now));
             }
             Request::State(unless, answer) => {
                 let revision = self.core.state_revision();

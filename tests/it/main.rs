@@ -11,5 +11,6 @@ mod peer;
 mod replay;
 mod run;
 mod sim;
+mod state;
 mod trace;
 mod wire;

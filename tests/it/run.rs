@@ -190,6 +190,22 @@ impl Daemon {
         body.to_owned()
     }
 
+    /// The status of what the API answers to a call that changes something.
+    pub(crate) fn post(&self, path: &str, token: &str, body: &str) -> u16 {
+        let authority = self.server.strip_prefix("http://").unwrap();
+        let mut stream = TcpStream::connect(authority).unwrap();
+        let length = body.len();
+        write!(
+            stream,
+            "POST {path} HTTP/1.1\r\nHost: {authority}\r\nAuthorization: Bearer {token}\r\n\
+             Content-Length: {length}\r\nConnection: close\r\n\r\n{body}"
+        )
+        .unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or_else(|| panic!("{answer}"))
+    }
+
     /// How many lines it has logged.
     pub(crate) fn logged(&self) -> usize {
         self.logged.load(Ordering::Relaxed)

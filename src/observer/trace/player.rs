@@ -220,7 +220,7 @@ impl Player {
             }
             Record::Acknowledged { id, reason, now } => {
                 self.now = now;
-                core.acknowledge(&id, reason.into_owned(), now);
+                core.acknowledge(&id, &reason, now);
             }
             Record::Restored { state, now } => {
                 self.now = now;

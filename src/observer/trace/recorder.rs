@@ -143,9 +143,9 @@ impl Recorded {
         self.core.end_maintenance(scope, now)
     }
 
-    pub(in crate::observer) fn acknowledge(&mut self, id: &str, reason: String, now: Timestamp) -> bool {
+    pub(in crate::observer) fn acknowledge(&mut self, id: &str, reason: &str, now: Timestamp) -> bool {
         if let Some(recorder) = &mut self.recorder {
-            let (id, reason) = (Cow::Borrowed(id), Cow::Borrowed(reason.as_str()));
+            let (id, reason) = (Cow::Borrowed(id), Cow::Borrowed(reason));
             recorder.note(&Record::Acknowledged { id, reason, now });
         }
         self.core.acknowledge(id, reason, now)
