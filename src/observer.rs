@@ -26,6 +26,7 @@ mod offline;
 mod peers;
 mod query;
 mod racks;
+mod recovery;
 mod reload;
 mod report;
 mod restart;

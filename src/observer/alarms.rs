@@ -25,6 +25,8 @@ pub(super) struct Raised {
     stale: bool,
     limit: bool,
     missing: bool,
+    /// See [`super::recovery`].
+    pub(super) waiting: bool,
 }
 
 /// How often a peer is asked to send everything again, at most.
@@ -46,6 +48,7 @@ impl Core {
         self.check_not_kept(at, now);
         self.check_refresh(at, now);
         self.check_heard(at, now);
+        self.check_recovery(at, now);
         if self.peers.get(at).is_some_and(|peer| peer.has_just_settled(now)) {
             self.touch_twin(at);
         }
@@ -260,6 +263,7 @@ impl Peer {
             || self.families.iter().any(|family| family.is_refresh_over(now))
             || self.has_just_settled(now)
             || self.is_heard(now)
+            || self.waits_too_long(now) != self.raised.waiting
     }
 
     /// When [`wants_a_look`](Self::wants_a_look) may begin to hold if nothing more is heard: past or to come.
@@ -269,7 +273,8 @@ impl Peer {
             .then(|| self.refreshed.map(|refreshed| refreshed.after(REFRESH_EVERY)));
         let refreshes = self.families.iter().filter_map(FamilyState::refresh_ends);
         let heard = self.settled_since.map(|since| since.after(LOOK_AFTER));
-        [missed, self.settles(), again.flatten(), heard].into_iter().flatten().chain(refreshes)
+        let looks = [missed, self.settles(), again.flatten(), heard, self.waits_too_long_at()];
+        looks.into_iter().flatten().chain(refreshes)
     }
 
     /// Of each family, and no sweep is under way.

@@ -386,7 +386,14 @@ impl Findings {
 
 /// The way of a cause: waiting, pending, open, gone.
 impl Findings {
-    fn add_since(&mut self, key: Key, proof: Proof, since: Timestamp, now: Timestamp) {
+    /// The same, of what was wrong since some time ago.
+    pub(in crate::observer) fn add_since(
+        &mut self,
+        key: Key,
+        proof: Proof,
+        since: Timestamp,
+        now: Timestamp,
+    ) {
         self.update(key, since, now, |cause| {
             cause.lasting = true;
             cause.witnesses.extend([Witness::of(proof)]);

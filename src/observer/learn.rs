@@ -48,11 +48,12 @@ impl Core {
     }
 
     fn announced(&mut self, at: PeerIndex, nlri: Nlri<'_>, set: Set<'_>, now: Timestamp) {
-        let Some(peer) = self.peers.get(at) else { return };
-        let (Some(terms), Some(session)) = (peer.terms.clone(), &peer.session) else { return };
+        let Some(peer) = self.peers.get_mut(at) else { return };
+        let (Some(terms), Some(session)) = (peer.terms.clone(), &mut peer.session) else { return };
         if session.condemned {
             return;
         }
+        let first = !std::mem::replace(&mut session.spoke, true);
         let path = terms.path(set);
         let attributes = self.rib.intern(set);
         self.rib.prefetch(at, nlri.family(), nlri);
@@ -61,6 +62,9 @@ impl Core {
             self.learn(key, attributes, terms.judge(prefix, path), now);
         }
         self.rib.release(attributes);
+        if first {
+            self.touch(at);
+        }
         self.enforce_limit(at, now);
     }
 

@@ -100,6 +100,8 @@ pub(super) struct Session {
     pub(super) negotiated: Arc<Negotiated>,
     /// Its prefix limit was hit and its end is asked for: nothing more is learned from it.
     pub(super) condemned: bool,
+    /// It announced something.
+    pub(super) spoke: bool,
 }
 
 /// What is shown of a session, also after its end.

@@ -82,6 +82,8 @@ impl Core {
         if peer.place == place {
             return;
         }
+        self.end_wait(at, now);
+        let Some(peer) = self.peers.get_mut(at) else { return };
         let former = std::mem::replace(&mut peer.place, place);
         if former.scope != peer.place.scope {
             self.findings.forget(&former.scope, &peer.id, now);
@@ -123,6 +125,7 @@ impl Core {
             self.purge(at, family, now);
         }
         self.set_stale_until(at, None);
+        self.end_wait(at, now);
         if let Some(peer) = self.peers.get(at) {
             self.findings.forget(&peer.place.scope, &peer.id, now);
             self.commands.push(Command::Forget { peer: peer.id.clone() });

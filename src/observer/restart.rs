@@ -38,6 +38,7 @@ impl Core {
             since: news.at,
             negotiated: Arc::clone(&news.negotiated),
             condemned: false,
+            spoke: false,
         });
         peer.last = Some(Last {
             id: news.session,

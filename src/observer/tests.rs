@@ -10,6 +10,7 @@ mod model;
 mod offline;
 mod pages;
 mod query;
+mod recovery;
 mod reload;
 mod restart;
 mod state;

@@ -284,7 +284,8 @@ fn a_service_range_is_missed_only_after_end_of_rib() {
 #[test]
 fn without_end_of_rib_a_range_is_missed_after_the_stale_time() {
     let mut world = World::new();
-    world.node();
+    let node = world.node();
+    world.announce(&node, &OWN[..1]);
     world.pass(Duration::from_secs(359));
     assert_eq!(world.found(), NONE);
     world.pass(SECOND * 2);

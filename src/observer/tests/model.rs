@@ -79,6 +79,8 @@ struct Model {
     up_since: Timestamp,
     known: bool,
     end_of_rib: bool,
+    /// It announced something in this session.
+    spoke: bool,
     /// Its routes are waiting for it, or for what it says anew.
     stale: bool,
     refreshing: bool,
@@ -102,7 +104,7 @@ impl Model {
 
     fn close(&mut self, loss: Loss) {
         let Some(session) = self.session.take() else { return };
-        self.end_of_rib = false;
+        (self.end_of_rib, self.spoke) = (false, false);
         if loss == Loss::Graceful && session.terms.graceful_restart.is_some() {
             if self.stale {
                 self.drop_old();
@@ -142,6 +144,12 @@ impl Model {
     fn owes_end_of_rib(&self, now: Timestamp) -> bool {
         let graceful = self.session.as_ref().is_some_and(|session| session.terms.graceful_restart.is_some());
         graceful && !self.end_of_rib && self.up_since.after(MINUTE * 6) > now
+    }
+
+    /// Long enough after the session came up, this is a wait for another peer.
+    fn is_silent(&self) -> bool {
+        let said = self.session.as_ref().and_then(|session| session.terms.graceful_restart);
+        said.is_some_and(|said| said.restarting) && !self.spoke && !self.end_of_rib
     }
 
     fn settled(&self, now: Timestamp) -> bool {
@@ -221,6 +229,7 @@ impl Play {
                 let attributes = Builder::new(ases, session.peer.address).communities(TAGS[tags]);
                 world.announce_paths(&session, &attributes, &[(path, prefix)]);
                 models[slot].routes.insert((prefix, path), (foreign, false));
+                models[slot].spoke = true;
             }
             Happening::Withdraw(slot, place, path) => {
                 let Some(session) = models[slot].session.clone() else { return };
@@ -335,6 +344,9 @@ impl Play {
             if model.stale {
                 found("stale_routes", format!("{peer} {leaf}"));
             }
+            if model.is_silent() {
+                found("recovery_wait", String::new());
+            }
             let owes = Model::family(slot) == Family::Ipv4;
             if owes && model.settled(now) && !model.accepted(self.open).contains(&net("10.96.0.0/12")) {
                 found("missing_service_cidr", format!("{peer} {leaf}"));
@@ -436,7 +448,7 @@ proptest! {
             play.happens(happening);
             recount(&play.world.core);
         }
-        play.world.pass(SECOND * 3);
+        play.world.pass(SECOND * 6);
         recount(&play.world.core);
         play.world.check();
         play.routes_match();
