@@ -19,6 +19,7 @@ mod events;
 mod explain;
 pub mod findings;
 mod hosts;
+mod identity;
 mod learn;
 pub mod maintenance;
 mod mesh;

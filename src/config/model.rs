@@ -267,6 +267,22 @@ pub struct Uniqueness {
     pub pod_host: Unique,
     /// Service hosts.
     pub service_host: Unique,
+    /// AS numbers of nodes.
+    #[serde(rename = "as")]
+    pub asn: UniqueAs,
+}
+
+/// How many nodes of a cluster may have one AS.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum UniqueAs {
+    /// One, where most nodes have an AS of their own.
+    #[default]
+    Auto,
+    /// One.
+    OneNode,
+    /// Any number.
+    Any,
 }
 
 /// How many nodes may announce one prefix.

@@ -10,7 +10,8 @@ use proptest::prelude::{prop_assert, proptest};
 use serde_json::{Value, json};
 
 use super::model::{
-    AllowClass, AsRange, Expect, LimitAction, LogFormat, LogLevel, NextHop, OriginAs, PerPeer, Secret, Unique,
+    AllowClass, AsRange, Expect, LimitAction, LogFormat, LogLevel, NextHop, OriginAs, PerPeer, Secret,
+    Unique, UniqueAs,
 };
 use super::{Config, Environment, Errors, load, parse};
 
@@ -124,7 +125,7 @@ fn the_shortest_file_has_the_defaults() {
     assert_eq!((&config.policy.origin_as, config.policy.next_hop), (&OriginAs::Peer, NextHop::Peer));
     let unique = config.policy.uniqueness;
     assert_eq!([unique.node_subnet, unique.pod_block, unique.pod_host], [Unique::OneNode; 3]);
-    assert_eq!(unique.service_host, Unique::Any);
+    assert_eq!((unique.service_host, unique.asn), (Unique::Any, UniqueAs::Auto));
     let [pod, service, node] = config.policy.allow.as_slice() else { panic!() };
     assert_eq!((pod.class, pod.own_only, pod.expect), (AllowClass::Pod, false, Expect::None));
     assert_eq!((pod.prefix, pod.lengths.as_slice()), ("10.244.0.0/16".parse().unwrap(), &[26, 32][..]));
@@ -232,7 +233,7 @@ fn every_key_says_something_else_than_its_default() {
     );
     let config = read(&format!("{text}\n[[neighbors]]\nleaf = \"rack1\"\nrange = \"192.168.2.5/32\"\npeer_as = 1\n\
         passive = false\nport = 1179\nhold_time = \"0s\"\n[policy]\nmax_as_path = 1\ncount_leaf_as = false\norigin_as = [65001, \"65100-65199\"]\n\
-        next_hop = \"any\"\nuniqueness.pod_host = \"any\"\n[findings.open_after]\npeer_down = \"2m\"\n\
+        next_hop = \"any\"\nuniqueness.pod_host = \"any\"\nuniqueness.as = \"one_node\"\n[findings.open_after]\npeer_down = \"2m\"\n\
         [metrics]\nper_peer = \"off\"\nrogue_routes_max = 0\n[global]\nlog.level = \"trace\"\n[http]\nlisten = [\"[::1]:9179\"]\n")).unwrap();
     let [first, second] = config.neighbors.as_slice() else { panic!() };
     assert_eq!(
@@ -249,6 +250,7 @@ fn every_key_says_something_else_than_its_default() {
     let list = vec![AsRange { first: 65001, last: 65001 }, AsRange { first: 65100, last: 65199 }];
     assert_eq!((config.policy.origin_as, config.policy.next_hop), (OriginAs::List(list), NextHop::Any));
     assert_eq!(config.policy.uniqueness.pod_host, Unique::Any);
+    assert_eq!(config.policy.uniqueness.asn, UniqueAs::OneNode);
     assert_eq!(config.findings.open_after, [("peer_down".to_owned(), Duration::from_mins(2))]);
     assert_eq!((config.metrics.per_peer, config.metrics.rogue_routes_max), (PerPeer::Off, 0));
     assert_eq!(config.global.log.level, LogLevel::Trace);

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::duplicates::Duplicates;
 use super::findings::{Findings, Key};
 use super::hosts::{self, Twin};
+use super::identity::Shared;
 use super::maintenance::Maintenance;
 use super::peers::{Map, Peer, Peers};
 use super::work::Job;
@@ -43,6 +44,8 @@ pub(super) struct Core {
     pub(super) twins: Vec<Twin>,
     /// Twins in which something changed.
     pub(super) dirty_twins: Vec<usize>,
+    /// What several nodes have of which each should have its own.
+    pub(super) shared: Vec<Shared>,
     /// Peers about which something changed.
     pub(super) dirty_peers: Vec<PeerIndex>,
     /// When stale routes of which peer expire.
@@ -98,6 +101,7 @@ impl Core {
             duplicates: Duplicates::default(),
             twins: Vec::new(),
             dirty_twins: Vec::new(),
+            shared: Vec::new(),
             dirty_peers: Vec::new(),
             stale_until: BTreeSet::new(),
             hosts_dirty: false,
@@ -299,6 +303,7 @@ impl Core {
         self.compare_leaves(now);
         if std::mem::take(&mut self.racks_dirty) {
             self.check_racks(now);
+            self.check_shared(now);
         }
     }
 
@@ -318,6 +323,7 @@ impl Core {
         self.meshes_dirty = true;
         self.muting_dirty = true;
         self.replace_twins(found.twins, now);
+        self.replace_shared(now);
     }
 
     /// What only time changes.

@@ -72,7 +72,7 @@ pub(super) fn find(peers: &Peers) -> Hosts {
 }
 
 /// Whether peers with one AS and one BGP identifier are one host: at most one a leaf and family.
-fn one_host(group: &[(PeerIndex, &Peer)]) -> bool {
+pub(super) fn one_host(group: &[(PeerIndex, &Peer)]) -> bool {
     let mut ends: Vec<_> = group.iter().map(|(_, peer)| (&peer.id.leaf, peer.id.address.is_ipv4())).collect();
     ends.sort_unstable();
     let mut pins = group.iter().filter_map(|(_, peer)| peer.pin.as_ref().map(|pin| &pin.name));

@@ -3,6 +3,7 @@
 mod day;
 mod findings;
 mod hosts;
+mod identity;
 mod learn;
 mod limits;
 mod maintenance;
@@ -73,6 +74,7 @@ fn config() -> Config {
                 pod_block: Unique::OneNode,
                 pod_host: Unique::OneNode,
                 service_host: Unique::Any,
+                asn: UniqueAs::Auto,
             },
             allow: vec![
                 allow(AllowClass::Pod, "10.244.0.0/16", &[26, 32]),

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::bgp::attribute::Builder;
-use crate::config::model::{self, AllowClass, AsRange, Expect, NextHop, OriginAs, Uniqueness};
+use crate::config::model::{self, AllowClass, AsRange, Expect, NextHop, OriginAs, UniqueAs, Uniqueness};
 
 const NODE: u32 = 65102;
 const LEAF: u32 = 65101;
@@ -50,6 +50,7 @@ fn config() -> Config {
                 pod_block: Unique::OneNode,
                 pod_host: Unique::OneNode,
                 service_host: Unique::Any,
+                asn: UniqueAs::Auto,
             },
             allow: vec![
                 allow(AllowClass::Pod, "10.244.0.0/16", &[26, 32]),

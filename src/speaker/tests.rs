@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::config::Config;
 use crate::config::model::{
     AsRange, FabricLimits, Findings, Global, Http, Leaf, LimitAction, Limits, Log, LogFormat, LogLevel,
-    Metrics, Neighbors, NextHop, OriginAs, PerPeer, Policy, Unique, Uniqueness,
+    Metrics, Neighbors, NextHop, OriginAs, PerPeer, Policy, Unique, UniqueAs, Uniqueness,
 };
 
 mod churn;
@@ -70,6 +70,7 @@ pub(super) fn config(leaves: Vec<Leaf>, neighbors: Vec<Neighbors>) -> Config {
                 pod_block: Unique::OneNode,
                 pod_host: Unique::OneNode,
                 service_host: Unique::Any,
+                asn: UniqueAs::Auto,
             },
             allow: vec![],
         },

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use ipnet::IpNet;
 
 use super::super::model::{
-    Allow, AllowClass, Expect, Leaf, NextHop, Node, OriginAs, Policy, Unique, Uniqueness,
+    Allow, AllowClass, Expect, Leaf, NextHop, Node, OriginAs, Policy, Unique, UniqueAs, Uniqueness,
 };
 use super::super::table::{Section, Value};
 use super::neighbors::{Entries, ranges};
@@ -92,12 +92,15 @@ fn origin_as(value: Value<'_, '_>) -> Option<OriginAs> {
 
 fn uniqueness(mut section: Section<'_, '_>) -> Uniqueness {
     let choices = [("one_node", Unique::OneNode), ("any", Unique::Any)];
+    let of_as = [("auto", UniqueAs::Auto), ("one_node", UniqueAs::OneNode), ("any", UniqueAs::Any)];
+    let asn = section.read("as", |value| value.choice(&of_as)).unwrap_or_default();
     let mut of = |key, default| section.read(key, |value| value.choice(&choices)).unwrap_or(default);
     Uniqueness {
         node_subnet: of("node_subnet", Unique::OneNode),
         pod_block: of("pod_block", Unique::OneNode),
         pod_host: of("pod_host", Unique::OneNode),
         service_host: of("service_host", Unique::Any),
+        asn,
     }
 }
 

@@ -69,6 +69,8 @@ pub(super) enum About {
 pub enum Capacity {
     /// Prefixes, for the longest-prefix-match table of a leaf.
     Lpm,
+    /// The same, and there are more than it holds.
+    LpmExceeded,
     /// Next hops of one prefix.
     Ecmp,
 }

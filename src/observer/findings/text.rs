@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::key::About;
+use super::key::{About, Capacity};
 use super::{Cause, Findings, Kind, MAX_PROOFS, Muted, State, Witness, advice, view};
 use crate::policy::Reason;
 use crate::speaker::PeerId;
@@ -162,16 +162,37 @@ impl Findings {
                 )
             }
             (About::Peer(_), kind) => format!("{who} {}", trouble(kind)),
+            (About::Rack(rack), _) => format!(
+                "nodes of rack {rack} restarted and announce nothing ({who}): they wait, up to 240 s, for \
+                 End-of-RIB from a peer that is configured on them and down or silent; until then no leaf can reach \
+                 their pods, and they serve nothing"
+            ),
+            (About::As(asn), _) => format!(
+                "AS {asn} is that of {who}, although most nodes of the cluster have one each: to a node, a route whose \
+                 path holds its own AS is a loop, so where leaves hand routes on, these nodes cannot reach each \
+                 other's pods"
+            ),
+            (About::Identifier(identifier), _) => format!(
+                "BGP identifier {identifier} is that of {who}: it breaks ties between routes and tells \
+                 routers of one AS apart, so that a router may refuse to peer with one of them or take one \
+                 for the other"
+            ),
             (About::Scope, Kind::MeshLeftOn) => {
                 "most nodes of the cluster pass on each other's blocks: the node-to-node mesh is on beside the \
-                 sessions with the fabric, which is offered every block by every node"
+                 sessions with the fabric. A leaf that accepts this has as many ways to each block as there are nodes, \
+                 and sends pods' traffic through nodes that only hand it on"
                     .to_owned()
             }
             (About::Scope, Kind::ObserverIsolated) => {
-                "most peers of all racks lost their sessions at once: it is \
-                 most likely this observer that is cut off; what the nodes do meanwhile is not seen"
+                "most peers of all racks lost their sessions at once: most likely it is this observer that is cut \
+                 off. Traffic of the nodes is then untouched, but what happens to them meanwhile is not seen"
                     .to_owned()
             }
+            (About::Scope, Kind::AggregationMissing) => format!(
+                "{who} announce pods one by one although they lie within the node's own block, which is announced, \
+                 too: traffic is not harmed, but each pod takes a place in the tables of the leaves, which fill up"
+            ),
+            (About::Capacity(what), _) => capacity(*what, cause.facts.first()),
             (about, kind) => format!("{kind}, {who}: {about:?} is in trouble of its kind"),
         }
     }
@@ -246,6 +267,28 @@ fn duplicate(kind: Kind) -> &'static str {
         _ => {
             "the fabric spreads the block's traffic over all of them, and pods lose what arrives at the wrong node"
         }
+    }
+}
+
+/// The first fact says how much there is of how much.
+fn capacity(what: Capacity, fact: Option<&String>) -> String {
+    let fact = |unknown: &str| fact.map_or_else(|| unknown.to_owned(), Clone::clone);
+    match what {
+        Capacity::Lpm => format!(
+            "{}: a leaf whose table is full installs no further prefix, and traffic to those that are missing \
+             follows a wider route or is dropped",
+            fact("the nodes announce most of the prefixes that a leaf's table can hold")
+        ),
+        Capacity::LpmExceeded => format!(
+            "{}: leaves that hold all of them install no further prefix, and traffic to those that are missing \
+             follows a wider route or is dropped",
+            fact("the nodes announce more prefixes than a leaf's table can hold")
+        ),
+        Capacity::Ecmp => format!(
+            "{}: leaves install that many and no more, without a word, so that the nodes beyond get none of the \
+             traffic from outside",
+            fact("a service is announced by more nodes than leaves spread traffic over")
+        ),
     }
 }
 

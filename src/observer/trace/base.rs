@@ -153,6 +153,7 @@ pub(super) fn read(frame: &[u8]) -> Option<(Core, Arc<Config>)> {
     for at in core.peers.indexes() {
         core.find_terms(at);
     }
+    core.find_shared();
     put_paths(&mut core, &kept.paths, &kept.sets)?;
     for at in core.peers.indexes() {
         core.find_owed(at);
