@@ -23,7 +23,8 @@ use crate::time::Timestamp;
 pub(super) struct Raised {
     down: bool,
     stale: bool,
-    limit: bool,
+    near_limit: bool,
+    above_limit: bool,
     missing: bool,
     /// See [`super::recovery`].
     pub(super) waiting: bool,
@@ -155,21 +156,32 @@ impl Core {
         Owed { what, have: have as u64 }
     }
 
+    /// Near the limit is a warning; above it is a finding of its own, which is over when the limit is far
+    /// again: a few routes that come and go at the limit are one story.
     fn check_limit(&mut self, at: PeerIndex, now: Timestamp) {
         let Some(peer) = self.peers.get_mut(at) else { return };
         let (held, limit) = (peer.tally.held(), peer.prefix_limit());
         let near = held >= peer.limit.warn;
-        if near {
-            let above = peer.tally.rejected_for(Reason::Limit);
-            let refused = if above > 0 { format!(", {above} of them refused") } else { String::new() };
-            let proof = peer.proof(format!("{held} of {limit} prefixes{refused}"));
-            let cause = Cause::prefix_limit(peer.place.scope.clone(), peer.id.clone());
-            self.findings.raise(cause, [proof], now);
-        } else if peer.raised.limit {
-            let cause = Cause::prefix_limit(peer.place.scope.clone(), peer.id.clone());
-            self.findings.clear(&cause, now);
+        let above = near && (peer.raised.above_limit || peer.is_above_limit());
+        let near = near && !above;
+        let refused = match peer.tally.rejected_for(Reason::Limit) {
+            0 => String::new(),
+            refused => format!(", {refused} of them refused"),
+        };
+        let causes = [
+            (Cause::prefix_limit_near as fn(_, _) -> _, near, peer.raised.near_limit),
+            (Cause::prefix_limit, above, peer.raised.above_limit),
+        ];
+        for (cause, is, was) in causes {
+            let cause = cause(peer.place.scope.clone(), peer.id.clone());
+            if is {
+                let proof = peer.proof(format!("{held} of {limit} prefixes{refused}"));
+                self.findings.raise(cause, [proof], now);
+            } else if was {
+                self.findings.clear(&cause, now);
+            }
         }
-        peer.raised.limit = near;
+        (peer.raised.near_limit, peer.raised.above_limit) = (near, above);
         // Routes went: those that were one too many may come in. Begun anew each time, it might never end.
         let may_enter = peer.tally.rejected_for(Reason::Limit) > 0 && !peer.holds_above_limit();
         if may_enter && !self.is_in_review(at) {
@@ -255,7 +267,8 @@ impl Peer {
     /// Whether its findings must be looked at although nothing was heard.
     pub(super) fn wants_a_look(&self, now: Timestamp, settings: &Settings) -> bool {
         self.is_missed(now, settings) != self.raised.down
-            || (self.tally.held() >= self.limit.warn) != self.raised.limit
+            || (self.tally.held() >= self.limit.warn) != (self.raised.near_limit || self.raised.above_limit)
+            || (self.is_above_limit() && !self.raised.above_limit)
             || (self.tally.rejected_for(Reason::Limit) > 0 && !self.holds_above_limit())
             || (!self.raised.missing && self.missing(now) != (0, 0))
             || self.errors.iter().sum::<u64>() != self.errors_told
@@ -333,6 +346,10 @@ impl Peer {
 
     pub(super) fn not_kept_families(&self) -> Families {
         Family::ALL.into_iter().filter(|family| *self.tally.not_kept.of(*family) > 0).collect()
+    }
+
+    fn is_above_limit(&self) -> bool {
+        self.tally.held() > u64::from(self.prefix_limit()) || self.tally.rejected_for(Reason::Limit) > 0
     }
 
     pub(super) fn prefix_limit(&self) -> u32 {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use ipnet::{IpNet, Ipv4Net};
 use serde::{Deserialize, Serialize};
 
-use super::Kind;
+use super::{Kind, Severity};
 use crate::policy::{Class, Expected, Reason};
 use crate::speaker::PeerId;
 use crate::time::Timestamp;
@@ -44,6 +44,11 @@ pub(super) enum About {
     },
     Prefix(IpNet),
     Peer(PeerId),
+    /// Its prefix limit: near, or above.
+    Limit {
+        peer: PeerId,
+        above: bool,
+    },
     Owed {
         peer: PeerId,
         prefix: IpNet,
@@ -132,9 +137,14 @@ impl Key {
         Self { kind: Kind::StaleRoutes, scope, about: About::Peer(peer) }
     }
 
-    /// `peer` is near or above its prefix limit.
+    /// `peer` is above its prefix limit.
     pub const fn prefix_limit(scope: Scope, peer: PeerId) -> Self {
-        Self { kind: Kind::PrefixLimit, scope, about: About::Peer(peer) }
+        Self { kind: Kind::PrefixLimit, scope, about: About::Limit { peer, above: true } }
+    }
+
+    /// `peer` is near its prefix limit.
+    pub const fn prefix_limit_near(scope: Scope, peer: PeerId) -> Self {
+        Self { kind: Kind::PrefixLimit, scope, about: About::Limit { peer, above: false } }
     }
 
     /// `peer` sends UPDATEs with errors.
@@ -222,6 +232,7 @@ impl Key {
             Kind::MissingServiceCidr | Kind::MissingNodeSubnet => {
                 About::Owed { peer: peer.clone(), prefix: Ipv4Net::default().into() }
             }
+            Kind::PrefixLimit => About::Limit { peer: peer.clone(), above: false },
             _ => About::Peer(peer.clone()),
         };
         Self { kind, scope: scope.clone(), about }
@@ -248,8 +259,17 @@ impl Key {
     /// The peer that it is about, if it is about one.
     pub const fn peer(&self) -> Option<&PeerId> {
         match &self.about {
-            About::Peer(peer) | About::Owed { peer, .. } => Some(peer),
+            About::Peer(peer) | About::Owed { peer, .. } | About::Limit { peer, .. } => Some(peer),
             _ => None,
+        }
+    }
+
+    /// How bad it is. That there is little room left is a warning, that there is none is critical.
+    pub const fn severity(&self) -> Severity {
+        match &self.about {
+            About::Capacity(Capacity::LpmExceeded) => Severity::Critical,
+            About::Limit { above: false, .. } => Severity::Warning,
+            _ => self.kind.severity(),
         }
     }
 

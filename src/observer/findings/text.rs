@@ -30,7 +30,7 @@ impl Findings {
         view::Finding {
             id: cause.id.as_ref().to_owned(),
             kind: key.kind.name().to_owned(),
-            severity: key.kind.severity().name().to_owned(),
+            severity: key.severity().name().to_owned(),
             state: state.to_owned(),
             muted: self.muted(cause),
             muted_because: because(cause),
@@ -161,6 +161,14 @@ impl Findings {
                      learned; a leaf that accepts one of them sends its traffic to this node"
                 )
             }
+            (About::Limit { above: false, .. }, _) => format!(
+                "{who} is near its prefix limit: nothing is lost yet, but a leaf with that limit refuses what is above \
+                 it, or ends the session"
+            ),
+            (About::Limit { .. }, _) => format!(
+                "{who} is above its prefix limit: a leaf with that limit refuses what is above it, or ends the session, \
+                 and then nothing behind the node can be reached"
+            ),
             (About::Peer(_), kind) => format!("{who} {}", trouble(kind)),
             (About::Rack(rack), _) => format!(
                 "nodes of rack {rack} restarted and announce nothing ({who}): they wait, up to 240 s, for \
@@ -299,9 +307,6 @@ fn trouble(kind: Kind) -> &'static str {
         }
         Kind::StaleRoutes => {
             "did not come back for its routes: they are kept as they were, and if the node is dead their traffic is lost"
-        }
-        Kind::PrefixLimit => {
-            "is near or above its prefix limit: a leaf with that limit refuses further routes or ends the session"
         }
         Kind::MalformedUpdates => {
             "sends UPDATEs with errors: their routes count as withdrawn or lose attributes (RFC 7606)"

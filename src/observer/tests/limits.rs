@@ -170,13 +170,32 @@ fn a_peer_near_its_limit_is_a_finding() {
     world.announce_all(&node, &leak(5, 6));
     world.settle();
     let finding = world.finding("prefix_limit");
-    assert_eq!((finding.state.as_str(), finding.severity.as_str()), ("open", "critical"));
+    assert_eq!((finding.state.as_str(), finding.severity.as_str()), ("open", "warning"));
     assert!(finding.evidence[0].contains("8 of 10"), "{:?}", finding.evidence);
-    world.announce_all(&node, &leak(6, 20));
+    world.announce_all(&node, &leak(6, 8));
+    world.settle();
+    assert_eq!(world.finding("prefix_limit").severity, "warning", "a full limit is kept");
+    world.announce_all(&node, &leak(8, 9));
+    world.settle();
+    let above = world.finding("prefix_limit");
+    assert_eq!((above.state.as_str(), above.severity.as_str()), ("open", "critical"));
+    assert!(above.id != finding.id && above.evidence[0].contains("11 of 10"), "{above:?}");
+    world.announce_all(&node, &leak(9, 20));
     assert_eq!(world.peer(&node).held(), 22, "a warning refuses nothing");
+    // What comes and goes at the limit is the same story.
+    world.withdraw_all(&node, &leak(7, 20));
+    world.settle();
+    assert_eq!(world.finding("prefix_limit").id, above.id);
     world.withdraw_all(&node, &leak(5, 20));
     world.pass(SECOND * 2);
     assert!(world.is_resolved("prefix_limit"));
+    world.announce_all(&node, &leak(5, 6));
+    world.settle();
+    assert_eq!(world.finding("prefix_limit").severity, "warning");
+    let at = world.core.peers.find(&node.peer).unwrap();
+    world.core.forget(at, world.now);
+    world.settle();
+    assert_eq!(world.found(), NONE);
 }
 
 #[test]
