@@ -1,0 +1,55 @@
+//! What is said of findings, and what to do about them.
+
+use std::collections::BTreeMap;
+
+use super::super::advice;
+use super::*;
+
+/// Every key for which something is said of its own.
+fn keys() -> Vec<Key> {
+    let routes = Reason::ALL.map(|reason| Key::rogue_route(scope(), reason, net("10.0.0.0/8")));
+    let capacity = [Capacity::LpmExceeded, Capacity::Ecmp].map(|what| Key::fabric_capacity(scope(), what));
+    let others = [Key::rogue_peer(scope(), peer(1)), Key::prefix_limit_near(scope(), peer(1))];
+    let keys = every_key().into_iter().filter(|key| key.kind() != Kind::RogueRoute);
+    keys.chain(routes).chain(capacity).chain(others).collect()
+}
+
+#[test]
+fn for_every_cause_there_is_something_to_do_and_no_two_are_the_same() {
+    let mut said = BTreeMap::new();
+    for key in keys() {
+        let advice = advice::of(&key);
+        assert!(advice.len() > 60 && advice.len() < 420, "{key:?}: {advice}");
+        assert!(!advice.ends_with('.') && !advice.contains("  "), "{key:?}: {advice}");
+        assert_eq!(said.insert(advice, key.clone()), None, "{key:?}");
+    }
+}
+
+#[test]
+fn every_cause_is_told_in_a_sentence_of_its_own() {
+    let mut told = BTreeMap::new();
+    // What is refused and what timers do is told by others.
+    let others = [Kind::PeerRefused, Kind::TimerTrouble];
+    for key in keys().into_iter().filter(|key| !others.contains(&key.kind())) {
+        let mut world = World::new();
+        world.raise(&key);
+        world.pass(0);
+        let summary = world.only().summary;
+        assert!(summary.contains(": ") || summary.len() > 60, "{key:?}: {summary}");
+        assert!(!summary.contains("trouble of its kind"), "{key:?}: {summary}");
+        assert_eq!(told.insert(summary, key.clone()), None, "{key:?}");
+    }
+}
+
+#[test]
+fn near_a_limit_is_a_warning_and_above_it_critical() {
+    let limit = [Key::prefix_limit_near(scope(), peer(1)), Key::prefix_limit(scope(), peer(1))];
+    let table = [Capacity::Lpm, Capacity::LpmExceeded].map(|what| Key::fabric_capacity(scope(), what));
+    for [near, above] in [limit, table] {
+        assert_eq!((near.severity(), above.severity()), (Severity::Warning, Severity::Critical));
+        let mut world = World::new();
+        world.raise(&above);
+        world.pass(0);
+        assert_eq!(world.only().severity, "critical");
+    }
+}
