@@ -9,8 +9,10 @@
     warn(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)
 )]
 
+mod aggregation;
 mod agreement;
 mod alarms;
+mod capacity;
 mod chronicle;
 mod core;
 mod duplicates;

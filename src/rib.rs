@@ -414,6 +414,18 @@ impl Rib {
         either(ipv4, ipv6)
     }
 
+    /// All prefixes after this one, in order, IPv4 first, and how many paths each has, without a look at them.
+    pub fn prefixes(&self, after: Option<IpNet>) -> impl Iterator<Item = (IpNet, usize)> {
+        let (ipv4, ipv6) = match after {
+            None => (Some(self.ipv4.prefixes_after(None)), self.ipv6.prefixes_after(None)),
+            Some(IpNet::V4(after)) => {
+                (Some(self.ipv4.prefixes_after(Some(v4(after)))), self.ipv6.prefixes_after(None))
+            }
+            Some(IpNet::V6(after)) => (None, self.ipv6.prefixes_after(Some(v6(after)))),
+        };
+        either(ipv4, Some(ipv6))
+    }
+
     /// All paths in the order of [`Key`]: IPv4 first.
     pub fn all(&self, after: Option<Key>) -> impl Iterator<Item = (IpNet, Path)> {
         let everything = [IpNet::from(Ipv4Net::default()), IpNet::from(Ipv6Net::default())];

@@ -51,6 +51,7 @@ pub(super) struct Looks {
 /// A look at one peer.
 struct Look {
     peer: PeerIndex,
+    begun: Timestamp,
     /// What is still to be walked, the last first: of which family, and for blocks or for hosts.
     walks: Vec<(Family, Class)>,
     after: Option<Position>,
@@ -104,22 +105,22 @@ impl Core {
     pub(super) fn look_at_pods(&mut self, now: Timestamp) -> bool {
         let mut budget = SLICE;
         while budget > 0 {
-            let look = self.looks.look.take().or_else(|| self.begin_look());
+            let look = self.looks.look.take().or_else(|| self.begin_look(now));
             let Some(mut look) = look else { return true };
-            if self.go_on(&mut look, &mut budget) {
-                self.tell_pods(look.peer, &look.found, now);
-            } else {
+            if !self.go_on(&mut look, &mut budget) {
                 self.looks.look = Some(look);
+            } else if self.peers.get(look.peer).is_some_and(|peer| peer.pods.queued) {
+                self.tell_pods(look.peer, &look.found, now);
             }
         }
         self.looks.is_empty()
     }
 
-    fn begin_look(&mut self) -> Option<Look> {
+    fn begin_look(&mut self, now: Timestamp) -> Option<Look> {
         while let Some(at) = self.looks.queue.pop_front() {
             let Some(peer) = self.peers.get_mut(at).filter(|peer| peer.pods.queued) else { continue };
             peer.pods.changed = false;
-            return Some(Look::new(at));
+            return Some(Look::new(at, now));
         }
         None
     }
@@ -178,10 +179,11 @@ impl Looks {
 }
 
 impl Look {
-    fn new(peer: PeerIndex) -> Self {
+    fn new(peer: PeerIndex, begun: Timestamp) -> Self {
         let of = |class| Family::ALL.into_iter().map(move |family| (family, class));
         Self {
             peer,
+            begun,
             walks: of(Class::PodHost).chain(of(Class::PodBlock)).collect(),
             after: None,
             blocks: HashSet::default(),
@@ -195,12 +197,40 @@ impl Look {
             self.lengths.insert(prefix.prefix_len());
             self.blocks.insert(prefix);
         } else if !stale && let Some(block) = self.block_of(prefix) {
-            self.found.add(block, path.since);
+            self.found.add(block, path.since, self.begun);
         }
     }
 
     fn block_of(&self, host: IpNet) -> Option<IpNet> {
         let blocks = self.lengths.iter().filter_map(|length| IpNet::new(host.addr(), *length).ok());
         blocks.map(|block| block.trunc()).find(|block| self.blocks.contains(block))
+    }
+}
+
+impl Found {
+    fn add(&mut self, block: IpNet, since: Timestamp, now: Timestamp) {
+        let older = |other: Option<Timestamp>| Some(other.map_or(since, |other| other.min(since)));
+        if since.after(MIGRATION) > now {
+            self.young = older(self.young);
+            return;
+        }
+        self.hosts += 1;
+        self.oldest = older(self.oldest);
+        self.within.insert(block);
+    }
+
+    fn text(&self) -> String {
+        let hosts = if self.hosts == 1 { "host" } else { "hosts" };
+        let first = self.within.first().map(ToString::to_string).unwrap_or_default();
+        match self.within.len() {
+            0 | 1 => format!("{} pod {hosts} within its block {first}", self.hosts),
+            blocks => format!("{} pod {hosts} within {blocks} of its blocks, {first} among them", self.hosts),
+        }
+    }
+}
+
+impl Peer {
+    fn has_accepted(&self, class: Class) -> bool {
+        self.tally.accepted.iter().any(|by| by.get(class as usize).is_some_and(|count| *count > 0))
     }
 }

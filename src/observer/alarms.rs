@@ -50,6 +50,7 @@ impl Core {
         self.check_refresh(at, now);
         self.check_heard(at, now);
         self.check_recovery(at, now);
+        self.check_pods(at, now);
         if self.peers.get(at).is_some_and(|peer| peer.has_just_settled(now)) {
             self.touch_twin(at);
         }
@@ -277,6 +278,7 @@ impl Peer {
             || self.has_just_settled(now)
             || self.is_heard(now)
             || self.waits_too_long(now) != self.raised.waiting
+            || self.pods.due().is_some_and(|due| due <= now)
     }
 
     /// When [`wants_a_look`](Self::wants_a_look) may begin to hold if nothing more is heard: past or to come.
@@ -286,7 +288,7 @@ impl Peer {
             .then(|| self.refreshed.map(|refreshed| refreshed.after(REFRESH_EVERY)));
         let refreshes = self.families.iter().filter_map(FamilyState::refresh_ends);
         let heard = self.settled_since.map(|since| since.after(LOOK_AFTER));
-        let looks = [missed, self.settles(), again.flatten(), heard, self.waits_too_long_at()];
+        let looks = [missed, self.settles(), again.flatten(), heard, self.waits_too_long_at(), self.pods.due()];
         looks.into_iter().flatten().chain(refreshes)
     }
 

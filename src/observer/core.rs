@@ -7,6 +7,8 @@ use std::time::Duration;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
+use super::aggregation::Looks;
+use super::capacity::Fabric;
 use super::duplicates::Duplicates;
 use super::findings::{Findings, Key};
 use super::hosts::{self, Twin};
@@ -67,6 +69,9 @@ pub(super) struct Core {
     pub(super) muting_dirty: bool,
     /// What is worked on.
     pub(super) maintenance: Maintenance,
+    pub(super) fabric: Fabric,
+    /// Peers whose pods are to be looked at.
+    pub(super) looks: Looks,
     pub(super) jobs: VecDeque<Job>,
     pub(super) chronicle: Chronicle,
     pub(super) commands: Vec<Command>,
@@ -113,6 +118,8 @@ impl Core {
             meshes_dirty: false,
             muting_dirty: false,
             maintenance: Maintenance::default(),
+            fabric: Fabric::default(),
+            looks: Looks::default(),
             jobs: VecDeque::new(),
             chronicle: Chronicle::new(now),
             commands: Vec::new(),
@@ -174,6 +181,7 @@ impl Core {
         let looks = self.peers.iter().flat_map(|(_, peer)| peer.looks(&self.settings));
         let forgets = self.peers.iter().filter_map(|(_, peer)| self.forgets(peer));
         let to_come = looks.chain(forgets).chain([grace]).filter(|due| *due > self.kept_house);
+        let to_come = to_come.chain(self.next_census());
         to_come.map(|due| self.house_kept_before(due).after(HOUSEKEEPING)).chain(self.next_due()).min()
     }
 
@@ -351,6 +359,7 @@ impl Core {
         for at in touched {
             self.touch(at);
         }
+        self.check_capacity(now);
     }
 
     /// The range of a peer may be gone if its session came up while that was removed.

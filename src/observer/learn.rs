@@ -255,7 +255,9 @@ impl Core {
             peer.tally.mix(family, &key.prefix, more);
         }
         let mut touched = false;
-        if !matches!(class, Class::PodBlock | Class::PodHost) {
+        if matches!(class, Class::PodBlock | Class::PodHost) {
+            touched = !std::mem::replace(&mut peer.pods.changed, true);
+        } else {
             let (own, pin) = (peer.id.address, peer.pin.clone());
             for owed in
                 peer.owed.iter_mut().filter(|owed| answers(owed.what, &key.prefix, own, pin.as_deref()))

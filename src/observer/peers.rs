@@ -10,6 +10,7 @@ use hashbrown::HashMap;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
+use super::aggregation::Pods;
 use super::alarms::Raised;
 use super::each::Each;
 use super::findings::{Announcer, Scope};
@@ -72,6 +73,8 @@ pub(super) struct Peer {
     pub(super) errors_told: u64,
     /// How many routes that were not kept its finding tells of.
     pub(super) not_kept_told: u64,
+    /// What is known of its pods.
+    pub(super) pods: Pods,
     /// Which findings about it were raised and not cleared.
     pub(super) raised: Raised,
     /// Its session was lost, and it has not told everything again since.
@@ -249,6 +252,7 @@ impl Peer {
             errors: [0; ErrorAction::ALL.len()],
             errors_told: 0,
             not_kept_told: 0,
+            pods: Pods::default(),
             raised: Raised::default(),
             silent: false,
             settled_since: None,
@@ -408,6 +412,11 @@ impl Peers {
 
     pub(super) fn unbind(&mut self, session: SessionId) {
         self.by_session.remove(&session);
+    }
+
+    /// How many are known.
+    pub(super) fn len(&self) -> usize {
+        self.by_id.len()
     }
 
     /// The known ones, in no order.

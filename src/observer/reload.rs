@@ -83,7 +83,9 @@ impl Core {
             return;
         }
         self.end_wait(at, now);
+        self.end_pods(at, now);
         let Some(peer) = self.peers.get_mut(at) else { return };
+        peer.pods.changed = true;
         let former = std::mem::replace(&mut peer.place, place);
         if former.scope != peer.place.scope {
             self.findings.forget(&former.scope, &peer.id, now);
@@ -126,6 +128,7 @@ impl Core {
         }
         self.set_stale_until(at, None);
         self.end_wait(at, now);
+        self.end_pods(at, now);
         if let Some(peer) = self.peers.get(at) {
             self.findings.forget(&peer.place.scope, &peer.id, now);
             self.commands.push(Command::Forget { peer: peer.id.clone() });

@@ -171,6 +171,7 @@ impl Core {
         if let Some(peer) = self.peers.get_mut(at) {
             let old = if any { Old::Stale } else { Old::Current };
             *peer.family_mut(family) = FamilyState { old, ..FamilyState::default() };
+            peer.pods.changed = true;
         }
         self.duplicates.look_at_all();
     }
@@ -192,6 +193,7 @@ impl Core {
         let Some(peer) = self.peers.get_mut(at) else { return };
         *peer.family_mut(family) = FamilyState { end_of_rib: false, old: Old::Lost, sweeping: true };
         peer.tally.clear(family);
+        peer.pods.changed = true;
         for owed in peer.owed.iter_mut().filter(|owed| owed.family() == family) {
             owed.have = 0;
         }
@@ -210,7 +212,10 @@ impl Core {
         let Some(peer) = self.peers.get_mut(at) else { return };
         let state = peer.family_mut(family);
         state.end_of_rib = true;
-        if state.is_stale() {
+        let stale = state.is_stale();
+        // What it announced again counts again.
+        peer.pods.changed |= stale;
+        if stale {
             self.start_sweep(at, family);
         }
         self.touch(at);
@@ -343,6 +348,7 @@ impl Core {
         let Some(peer) = self.peers.get_mut(at) else { return };
         let state = peer.family_mut(family);
         (state.old, state.sweeping) = (Old::Current, false);
+        peer.pods.changed = true;
         let (any_stale, leaving) = (peer.has_stale(), peer.leaving);
         if !any_stale {
             self.set_stale_until(at, None);

@@ -27,6 +27,10 @@ pub(super) enum Job {
         /// How far it came.
         after: Option<Position>,
     },
+    /// Look for pod hosts that their own block holds.
+    Pods,
+    /// Count what the fabric has to hold.
+    Census,
 }
 
 /// How many routes a slice looks at.
@@ -50,6 +54,16 @@ impl Core {
             Job::Review { peer, family, after } => {
                 if let Some(after) = self.review_slice(peer, family, after, now) {
                     self.jobs.push_back(Job::Review { peer, family, after: Some(after) });
+                }
+            }
+            Job::Census => {
+                if !self.take_census(now) {
+                    self.jobs.push_back(job);
+                }
+            }
+            Job::Pods => {
+                if !self.look_at_pods(now) {
+                    self.jobs.push_back(job);
                 }
             }
         }

@@ -11,7 +11,7 @@ const LOW_BITS: u32 = 11;
 const LOW: u32 = (1 << LOW_BITS) - 1;
 
 /// An address of one family; the order is the numeric one.
-pub(super) trait Address: Copy + Ord + Hash + Debug {
+pub(super) trait Address: Copy + Default + Ord + Hash + Debug {
     /// The block that the address is in, and its place there.
     fn split(self) -> (Self, u32);
     /// Undoes [`Address::split`].
@@ -25,11 +25,11 @@ pub(super) trait Address: Copy + Ord + Hash + Debug {
 }
 
 /// An IPv4 address.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct V4(u32);
 
 /// An IPv6 address, in words: a `u128` would be aligned to 16 octets and cost 4 more a path.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct V6([u32; 4]);
 
 impl From<Ipv4Net> for V4 {

@@ -357,6 +357,13 @@ impl<A: Address> Table<A> {
         })
     }
 
+    pub(super) fn prefixes_after(&self, after: Option<(A, u8)>) -> impl Iterator<Item = (IpNet, usize)> {
+        let zero = A::default();
+        let all = self.index.range(after.unwrap_or((zero, 0)), zero.last(0));
+        let past = all.filter(move |(address, length, _)| after != Some((*address, *length)));
+        past.map(|(address, length, entry)| (address.prefix(length), entry.refs(&self.lists).len()))
+    }
+
     /// The paths of a prefix, without those up to the cursor if it is at this very prefix.
     fn after<'a>(
         &'a self,

@@ -22,7 +22,7 @@ pub struct Scope {
 
 impl Scope {
     /// Everywhere.
-    pub(super) fn all() -> Self {
+    pub(in crate::observer) fn all() -> Self {
         Self { cluster: "".into(), vrf: "".into() }
     }
 }

@@ -16,6 +16,7 @@ use crate::bgp::Family;
 use crate::bgp::attribute::Set;
 use crate::config::{self, Config, Environment};
 use crate::observer::Settings;
+use crate::observer::capacity::Fabric;
 use crate::observer::core::{Clocks, Core};
 use crate::observer::findings::{Findings, Key, Scope};
 use crate::observer::hosts::Twin;
@@ -61,6 +62,7 @@ struct Kept<P, F, T> {
     isolated: bool,
     meshes: Vec<Key>,
     maintenance: Maintenance,
+    fabric: Fabric,
     sets: Vec<Vec<u8>>,
     paths: Vec<Path>,
 }
@@ -131,6 +133,7 @@ fn put(core: &Core, config: String, out: &mut Vec<u8>) -> Result<(), postcard::E
         isolated: core.isolated,
         meshes: core.meshes.iter().cloned().collect(),
         maintenance: core.maintenance.clone(),
+        fabric: core.fabric.clone(),
         sets,
         paths,
     };
@@ -150,6 +153,7 @@ pub(super) fn read(frame: &[u8]) -> Option<(Core, Arc<Config>)> {
     core.isolated = kept.isolated;
     core.meshes = kept.meshes.into_iter().collect();
     core.maintenance = kept.maintenance;
+    core.fabric = kept.fabric;
     for at in core.peers.indexes() {
         core.find_terms(at);
     }
