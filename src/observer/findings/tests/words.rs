@@ -53,3 +53,17 @@ fn near_a_limit_is_a_warning_and_above_it_critical() {
         assert_eq!(world.only().severity, "critical");
     }
 }
+
+#[test]
+fn the_readme_says_of_every_kind_how_bad_it_is_and_when_it_opens() {
+    let readme = include_str!("../../../../README.md");
+    for kind in Kind::ALL {
+        let head = format!("| `{kind}` | ");
+        let row = readme.lines().find(|line| line.starts_with(&head)).unwrap_or_else(|| panic!("{kind}"));
+        let after = match kind.open_after().as_secs() {
+            0 => "at once".to_owned(),
+            seconds => format!("{seconds} s"),
+        };
+        assert!(row.contains(&format!(" | {} | {after} | ", kind.severity())), "{row}");
+    }
+}
