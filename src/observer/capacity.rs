@@ -42,8 +42,9 @@ struct Census {
     /// Of what is accepted.
     digest: u64,
     after: Option<IpNet>,
-    /// Whether prefixes are counted.
+    /// Whether prefixes are counted, and in how many VRFs one may be.
     counts: bool,
+    vrfs: usize,
     /// Those that are accepted, in each VRF.
     prefixes: u64,
     /// By VRF: service hosts of too many nodes, and how many nodes.
@@ -71,8 +72,8 @@ impl Core {
         let counts = self.may_be_full()
             || self.fabric.told.contains_key(&lpm(Capacity::Lpm))
             || self.fabric.told.contains_key(&lpm(Capacity::LpmExceeded));
-        let (digest, crowded) = (self.digest(), BTreeMap::new());
-        self.fabric.census = Some(Census { digest, after: None, counts, prefixes: 0, crowded });
+        let (digest, vrfs, crowded) = (self.digest(), self.vrfs(), BTreeMap::new());
+        self.fabric.census = Some(Census { digest, after: None, counts, vrfs, prefixes: 0, crowded });
         self.jobs.push_back(Job::Census);
     }
 
@@ -104,19 +105,26 @@ impl Core {
         if !census.counts && !crowd {
             return 0;
         }
+        let mut vrfs: Vec<(&Arc<str>, BTreeSet<PeerIndex>)> = Vec::with_capacity(1);
         let family = Family::of(&prefix);
         let accepted = |path: &Path| {
             let accepted = path.judgement.accepted()?;
             let peer = self.peers.get(path.peer).filter(|peer| !peer.is_lost(family, path.old))?;
             Some((&peer.place.scope.vrf, peer.host, accepted.class()))
         };
-        let mut vrfs: BTreeMap<&Arc<str>, BTreeSet<PeerIndex>> = BTreeMap::new();
         let mut looked = 0;
         for path in self.rib.exact(prefix) {
             looked += 1;
             let Some((vrf, host, class)) = accepted(&path) else { continue };
-            let nodes = vrfs.entry(vrf).or_default();
-            if crowd && class == Class::ServiceHost {
+            let place = vrfs.iter().position(|(other, _)| *other == vrf).unwrap_or(vrfs.len());
+            if place == vrfs.len() {
+                vrfs.push((vrf, BTreeSet::new()));
+            }
+            if !crowd && vrfs.len() >= census.vrfs {
+                // There is no other to be found.
+                break;
+            }
+            if let Some((_, nodes)) = vrfs.get_mut(place).filter(|_| class == Class::ServiceHost) {
                 nodes.insert(host);
             }
         }
@@ -167,12 +175,12 @@ impl Core {
         let paths = counters.iter().map(|counters| counters.paths).sum::<u64>();
         let prefixes = counters.iter().map(|counters| counters.prefixes).sum::<u64>();
         let room = self.config.limits.lpm;
-        is_near(paths, room) && is_near(prefixes.saturating_mul(self.vrfs()), room)
+        is_near(paths, room) && is_near(prefixes.saturating_mul(self.vrfs() as u64), room)
     }
 
-    fn vrfs(&self) -> u64 {
+    fn vrfs(&self) -> usize {
         let vrfs: BTreeSet<_> = self.config.neighbors.iter().map(|entry| &entry.vrf).collect();
-        vrfs.len().max(1) as u64
+        vrfs.len() + usize::from(self.settings.strangers)
     }
 
     fn ecmp(&self) -> usize {

@@ -28,12 +28,9 @@ pub(super) struct Shared {
     proven: Vec<PeerIndex>,
 }
 
-/// The hosts and peers that have something in common.
+/// Peers that have something in common, and their hosts.
 #[derive(Default)]
-struct Group {
-    hosts: BTreeSet<PeerIndex>,
-    members: Vec<PeerIndex>,
-}
+struct Group(Vec<(PeerIndex, PeerIndex)>);
 
 impl Core {
     /// Looks anew at who might share something; what was found and is not to be found any more is over.
@@ -149,8 +146,8 @@ fn find(peers: &Peers, unique: UniqueAs) -> Vec<Shared> {
     let mut clusters: HashMap<&Scope, (usize, usize), RandomState> = HashMap::default();
     for ((scope, _), group) in &by_as {
         let (nodes, own) = clusters.entry(scope).or_default();
-        *nodes += group.hosts.len();
-        *own += usize::from(group.hosts.len() == 1);
+        *nodes += group.hosts();
+        *own += usize::from(group.hosts() == 1);
     }
     let has_one_each = |scope: &Scope| {
         let (nodes, own) = clusters.get(scope).copied().unwrap_or_default();
@@ -161,16 +158,30 @@ fn find(peers: &Peers, unique: UniqueAs) -> Vec<Shared> {
     let identifiers = identifiers
         .into_iter()
         .map(|((scope, identifier), group)| (Cause::duplicate_router_id(scope.clone(), identifier), group));
-    let several = by_as.chain(identifiers).filter(|(_, group)| group.hosts.len() > 1);
-    let mut shared: Vec<_> =
-        several.map(|(cause, group)| Shared { cause, members: group.members, proven: Vec::new() }).collect();
+    let several = by_as.chain(identifiers).filter(|(_, group)| group.hosts() > 1);
+    let mut shared: Vec<_> = several
+        .map(|(cause, group)| Shared { cause, members: group.members(), proven: Vec::new() })
+        .collect();
     shared.sort_unstable_by(|one, other| one.cause.cmp(&other.cause));
     shared
 }
 
 impl Group {
     fn add(&mut self, at: PeerIndex, peer: &Peer) {
-        self.hosts.insert(peer.host);
-        self.members.push(at);
+        self.0.push((at, peer.host));
+    }
+
+    /// How many hosts they are: nearly always one.
+    fn hosts(&self) -> usize {
+        let mut hosts = self.0.iter().map(|(_, host)| host);
+        let first = hosts.next();
+        if hosts.all(|host| Some(host) == first) {
+            return usize::from(first.is_some());
+        }
+        self.0.iter().map(|(_, host)| host).collect::<BTreeSet<_>>().len()
+    }
+
+    fn members(&self) -> Vec<PeerIndex> {
+        self.0.iter().map(|(at, _)| *at).collect()
     }
 }

@@ -212,10 +212,9 @@ impl Core {
         let Some(peer) = self.peers.get_mut(at) else { return };
         let state = peer.family_mut(family);
         state.end_of_rib = true;
-        let stale = state.is_stale();
-        // What it announced again counts again.
-        peer.pods.changed |= stale;
-        if stale {
+        if state.is_stale() {
+            // What it announced again counts again.
+            peer.pods.changed = true;
             self.start_sweep(at, family);
         }
         self.touch(at);

@@ -99,7 +99,6 @@ const fn capacity(what: Capacity) -> &'static str {
     }
 }
 
-#[expect(clippy::too_many_lines, reason = "a few lines for each kind")]
 const fn kind(kind: Kind) -> &'static str {
     match kind {
         Kind::RogueRoute => {

@@ -160,13 +160,17 @@ fn a_service_of_more_nodes_than_a_leaf_spreads_over_is_found() {
         finding.summary.starts_with("10.96.0.10/32 is announced by 65 nodes, more than the 64 over"),
         "{finding:?}"
     );
-    nodes[64..].iter().for_each(|node| world.announce(node, &["10.96.0.11/32"]));
+    for node in &nodes[64..] {
+        world.announce(node, &["10.96.0.11/32"]);
+    }
     world.count();
     let finding = world.finding("fabric_capacity");
     assert!(finding.summary.starts_with("2 services are announced by more than the 64 nodes"), "{finding:?}");
     assert_eq!(finding.evidence[1..], ["10.96.0.11/32: 66 nodes", "10.96.0.10/32: 65 nodes"]);
     // A range that all announce is not a service that is full.
-    nodes[64..].iter().for_each(|node| world.announce(node, &["10.96.0.0/12"]));
+    for node in &nodes[64..] {
+        world.announce(node, &["10.96.0.0/12"]);
+    }
     world.close(&nodes[65], Loss::Final);
     world.withdraw(&nodes[64], &["10.96.0.10/32", "10.96.0.11/32"]);
     world.count();
@@ -198,7 +202,9 @@ fn a_trace_that_begins_later_comes_to_the_same() {
     let mut world = World::recorded(limited(100, 3), Settings::default(), Some(recorder));
     let nodes = world.crowd("leaf1", 5);
     world.announce_all(&nodes[0], &pods(0, 90));
-    nodes.iter().for_each(|node| world.announce(node, &["10.96.0.10/32"]));
+    for node in &nodes {
+        world.announce(node, &["10.96.0.10/32"]);
+    }
     world.pass(MINUTE * 2);
     assert_eq!(world.found(), ["fabric_capacity open"; 2]);
     world.withdraw_these(&nodes[0], &pods(0, 80));

@@ -13,13 +13,13 @@ fn told(world: &World) -> Vec<&view::Event> {
 fn a_node_that_restarted_and_says_nothing_for_15_seconds_waits_for_another_peer() {
     let mut world = World::new();
     let node = world.node();
-    world.pass(SECOND * 4 - Duration::from_millis(1));
+    world.pass(Duration::from_millis(3_999));
     assert_eq!(world.found(), NONE);
     world.pass(SECOND * 2 + Duration::from_millis(1));
     let finding = world.finding("recovery_wait");
     assert_eq!((finding.state.as_str(), finding.severity.as_str()), ("pending", "warning"));
     assert_eq!((finding.since, finding.node.as_deref()), (START, Some(NODE)));
-    world.pass(SECOND * 9 - Duration::from_millis(1));
+    world.pass(Duration::from_millis(8_999));
     assert_eq!(world.finding("recovery_wait").state, "pending");
     world.pass(Duration::from_millis(1));
     assert_eq!(world.finding("recovery_wait").state, "open");
