@@ -247,7 +247,8 @@ impl Core {
         let Some(peer) = self.peers.get_mut(at).filter(|peer| peer.silent) else { return };
         let told = peer.has_told_everything(now);
         peer.settled_since = if told { Some(peer.settled_since.unwrap_or(now)) } else { None };
-        if peer.is_heard(now) {
+        // Before that, nothing is missed that may be missing still.
+        if peer.is_heard(now) && self.started.after(self.settings.route_grace) <= now {
             (peer.silent, peer.settled_since) = (false, None);
             self.findings.heard(&peer.id, now);
         }
@@ -288,7 +289,8 @@ impl Peer {
             .then(|| self.refreshed.map(|refreshed| refreshed.after(REFRESH_EVERY)));
         let refreshes = self.families.iter().filter_map(FamilyState::refresh_ends);
         let heard = self.settled_since.map(|since| since.after(LOOK_AFTER));
-        let looks = [missed, self.settles(), again.flatten(), heard, self.waits_too_long_at(), self.pods.due()];
+        let looks =
+            [missed, self.settles(), again.flatten(), heard, self.waits_too_long_at(), self.pods.due()];
         looks.into_iter().flatten().chain(refreshes)
     }
 
@@ -306,7 +308,7 @@ impl Peer {
 
     /// Whether it ever had a session.
     pub(super) const fn was_seen(&self) -> bool {
-        self.last.is_some()
+        self.last.is_some() || self.remembered.is_some()
     }
 
     /// Since when it is missed: since it was lost, or since it should have come.
@@ -314,8 +316,8 @@ impl Peer {
         if self.session.is_some() {
             return None;
         }
-        let never_came = self.known_since.after(settings.peer_grace);
-        Some(if self.last.is_some() { self.since.unwrap_or(never_came) } else { never_came })
+        let lost = self.since.filter(|_| self.last.is_some());
+        Some(lost.unwrap_or_else(|| self.missed_from(settings)))
     }
 
     fn is_missed(&self, now: Timestamp, settings: &Settings) -> bool {

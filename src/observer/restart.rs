@@ -213,8 +213,6 @@ impl Core {
         let state = peer.family_mut(family);
         state.end_of_rib = true;
         if state.is_stale() {
-            // What it announced again counts again.
-            peer.pods.changed = true;
             self.start_sweep(at, family);
         }
         self.touch(at);

@@ -96,7 +96,10 @@ impl Core {
         let believed = self.started.after(self.settings.peer_grace).after(BENEFIT);
         let before = self.peers.iter().count();
         self.findings.restore(state.findings, believed);
-        self.racks_down = self.findings.current_of(Kind::RackDown).cloned().collect();
+        let of = |kind| self.findings.current_of(kind).filter(|key| !key.is_burst()).cloned();
+        self.racks_down = of(Kind::RackDown).collect();
+        self.meshes = of(Kind::MeshLeftOn).collect();
+        self.isolated = of(Kind::ObserverIsolated).next().is_some();
         self.maintenance.restore(state.maintenance, now);
         self.muting_dirty = true;
         self.restore_peers(state.peers, state.at, now);

@@ -1,8 +1,8 @@
 //! The core under virtual time: sessions say things, time passes, findings and tables follow.
 
-mod day;
 mod aggregation;
 mod capacity;
+mod day;
 mod findings;
 mod hosts;
 mod identity;

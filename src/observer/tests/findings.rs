@@ -544,6 +544,7 @@ fn stale_routes_are_a_finding_until_they_are_gone_or_fresh() {
     world.close(&node, Loss::Graceful);
     world.settle();
     let node = world.node();
+    world.announce(&node, &OWN[..1]);
     world.pass(Duration::from_secs(131));
     assert_eq!(world.finding("stale_routes").state, "open");
     world.end_of_rib(&node);
