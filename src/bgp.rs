@@ -33,6 +33,7 @@ pub mod update;
 
 mod ending;
 mod offer;
+mod pulse;
 mod timers;
 pub(crate) mod wire;
 

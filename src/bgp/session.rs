@@ -11,6 +11,7 @@ use std::time::Duration;
 use bytes::{Buf, BytesMut};
 
 use super::header::{self, Frame, MessageType};
+use super::pulse::Pulse;
 use super::refresh::{self, RouteRefresh, Subtype};
 use super::timers::{Timer, Timers};
 use super::{Batch, Error, Families, Negotiated, Notification, Open, Outgoing, Problem, Update};
@@ -18,6 +19,7 @@ use crate::time::Timestamp;
 
 pub use super::ending::{Ending, Loss, Stop};
 pub use super::offer::Offer;
+pub use super::pulse::HoldExpiry;
 
 /// How long a connection may stay silent before its OPEN: it is closed within ten seconds, on the wire.
 pub const OPEN_TIME: Duration = Duration::from_secs(9);
@@ -105,6 +107,10 @@ pub struct Session {
     left: Option<Duration>,
     outgoing: BytesMut,
     sent: [u32; MessageType::ALL.len()],
+    /// The AS that the peer's OPEN named, permitted or not.
+    peer_as: Option<u32>,
+    pulse: Pulse,
+    expiry: Option<HoldExpiry>,
 }
 
 impl Session {
@@ -116,6 +122,9 @@ impl Session {
             left: None,
             outgoing: BytesMut::new(),
             sent: [0; MessageType::ALL.len()],
+            peer_as: None,
+            pulse: Pulse::default(),
+            expiry: None,
             offer,
         };
         session.send(&Outgoing::Open(session.offer.open()), now);
@@ -126,6 +135,16 @@ impl Session {
     /// Where the connection is.
     pub const fn state(&self) -> &State {
         &self.state
+    }
+
+    /// The AS that the peer's OPEN named, once there was one, permitted or not.
+    pub const fn peer_as(&self) -> Option<u32> {
+        self.peer_as
+    }
+
+    /// How we kept to the peer's hold timer, if the session was Established until the peer said that it expired.
+    pub const fn expiry(&self) -> Option<HoldExpiry> {
+        self.expiry
     }
 
     /// Takes the complete messages at the start of `buffer` and says how many octets they had.
@@ -264,6 +283,8 @@ impl Session {
         self.outgoing.advance(count.min(self.outgoing.len()));
         if self.outgoing.is_empty() {
             self.timers.stop(Timer::SendHold);
+            let hold_time = self.negotiated().map_or(Duration::ZERO, |negotiated| negotiated.hold_time);
+            self.pulse.sent(hold_time, now);
         } else if count > 0 && !matches!(self.state, State::Ended { .. }) {
             self.timers.set(Timer::SendHold, now.after(self.send_hold_time()));
         }
@@ -314,6 +335,7 @@ impl Session {
             Ok(open) => open,
             Err(error) => return self.fail(&error, now),
         };
+        self.peer_as = Some(open.asn());
         match self.offer.negotiate(&open) {
             Ok(negotiated) => {
                 let capabilities = open.capabilities.iter().map(|one| one.to_string()).collect();
@@ -364,6 +386,7 @@ impl Session {
             State::Established(negotiated) => ending.loss(negotiated.graceful_restart.as_ref()),
             State::OpenSent | State::Opened(_) | State::OpenConfirm(_) => ending.loss(None),
         };
+        self.expiry = self.find_expiry(&ending, now);
         if let Some(notification) = ending.notification() {
             self.send(&Outgoing::Notification(notification), now);
         } else {
@@ -373,8 +396,21 @@ impl Session {
         self.state = State::Ended { ending: Box::new(ending), loss };
     }
 
+    fn find_expiry(&self, ending: &Ending, now: Timestamp) -> Option<HoldExpiry> {
+        let (State::Established(negotiated), Ending::Notified(notification)) = (&self.state, ending) else {
+            return None;
+        };
+        let hold_time = negotiated.hold_time;
+        let left = self.left.or_else(|| self.timers.left(Timer::Hold, now))?;
+        let expired = notification.code == Notification::hold_timer_expired().code;
+        expired.then(|| self.pulse.expiry(hold_time, hold_time.saturating_sub(left), now))
+    }
+
     fn send(&mut self, message: &Outgoing, now: Timestamp) {
         message.encode(&mut self.outgoing);
+        if matches!(message, Outgoing::Keepalive | Outgoing::EndOfRib(_)) {
+            self.pulse.wait();
+        }
         if let Some(count) = self.sent.get_mut(message.kind() as usize) {
             *count = count.saturating_add(1);
         }

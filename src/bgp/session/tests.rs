@@ -617,3 +617,81 @@ fn a_connection_that_is_replaced_ends_in_silence() {
     assert!(pair.sent().is_empty());
     assert!(matches!(pair.session.state(), State::Ended { loss: Loss::Graceful, .. }));
 }
+
+#[test]
+fn a_hold_timer_of_the_peer_that_expires_is_told_with_what_we_sent() {
+    let expired = || message(&Outgoing::Notification(Notification::hold_timer_expired()));
+    let mut pair = Pair::established(&open());
+    for _ in 0..8 {
+        pair.sent();
+        pair.feed(&message(&Outgoing::Keepalive));
+        pair.pass(Duration::from_millis(500));
+    }
+    pair.sent();
+    pair.pass(Duration::from_millis(200));
+    pair.feed(&expired());
+    let expiry = pair.session.expiry().unwrap();
+    assert_eq!(
+        expiry,
+        HoldExpiry {
+            hold_time: 3 * SECOND,
+            since_sent: Duration::from_millis(200),
+            steady_for: 4 * SECOND,
+            since_heard: Duration::from_millis(700),
+        }
+    );
+    assert!(expiry.is_not_ours());
+
+    // The KEEPALIVEs are due, but the network takes nothing.
+    let mut pair = Pair::established(&open());
+    for _ in 0..8 {
+        pair.sent();
+        pair.feed(&message(&Outgoing::Keepalive));
+        pair.pass(Duration::from_millis(500));
+    }
+    pair.sent();
+    pair.pass(2 * SECOND);
+    pair.feed(&expired());
+    let expiry = pair.session.expiry().unwrap();
+    assert_eq!((expiry.since_sent, expiry.is_not_ours()), (2 * SECOND, false));
+
+    // We stood still, and said so much only when we went on.
+    let mut pair = Pair::established(&open());
+    for _ in 0..8 {
+        pair.sent();
+        pair.feed(&message(&Outgoing::Keepalive));
+        pair.pass(Duration::from_millis(500));
+    }
+    pair.now = pair.now.after(Duration::from_millis(2400));
+    pair.session.timeout(pair.now);
+    pair.sent();
+    pair.feed(&expired());
+    let expiry = pair.session.expiry().unwrap();
+    assert_eq!(
+        (expiry.since_sent, expiry.steady_for, expiry.is_not_ours()),
+        (Duration::ZERO, Duration::ZERO, false)
+    );
+
+    for other in [
+        message(&Outgoing::Notification(Notification::cease(Cease::AdministrativeReset))),
+        message(&Outgoing::Open(open())),
+    ] {
+        let mut pair = Pair::established(&open());
+        pair.sent();
+        pair.feed(&other);
+        assert!(pair.ending().is_some() && pair.session.expiry().is_none());
+    }
+    let mut early = Pair::confirming(&open());
+    early.feed(&expired());
+    assert!(early.ending().is_some() && early.session.expiry().is_none());
+}
+
+#[test]
+fn the_as_of_an_open_is_known_whether_or_not_it_is_permitted() {
+    assert_eq!(Pair::established(&open()).session.peer_as(), Some(65201));
+    let mut pair = Pair::new();
+    assert_eq!(pair.session.peer_as(), None);
+    pair.feed(&message(&Outgoing::Open(Open::new(65300, 3, Ipv4Addr::new(10, 0, 0, 1), vec![]))));
+    assert!(pair.ending().is_some());
+    assert_eq!(pair.session.peer_as(), Some(65300));
+}
