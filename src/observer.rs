@@ -39,6 +39,7 @@ pub mod state;
 mod task;
 #[cfg(test)]
 mod tests;
+mod timers;
 pub mod trace;
 pub mod view;
 mod work;

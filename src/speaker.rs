@@ -41,7 +41,7 @@ mod terms;
 #[cfg(test)]
 mod tests;
 
-pub use event::{Closed, Established, Event, Loss, PeerId, ResetReason, SessionId};
+pub use event::{Closed, Established, Event, HoldExpiry, Loss, PeerId, ResetReason, SessionId};
 pub use listener::ListenError;
 pub use queue::Delivery;
 pub use sockopt::raise_file_limit;

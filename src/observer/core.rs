@@ -15,6 +15,7 @@ use super::hosts::{self, Twin};
 use super::identity::Shared;
 use super::maintenance::Maintenance;
 use super::peers::{Map, Peer, Peers};
+use super::timers::Expiries;
 use super::work::Job;
 use super::{Command, Settings, chronicle::Chronicle, view};
 use crate::config::Config;
@@ -67,6 +68,8 @@ pub(super) struct Core {
     pub(super) meshes_dirty: bool,
     /// What nobody is to be told of has to be found out anew.
     pub(super) muting_dirty: bool,
+    /// Hold timers of peers that expired lately.
+    pub(super) expiries: Expiries,
     /// What is worked on.
     pub(super) maintenance: Maintenance,
     pub(super) fabric: Fabric,
@@ -117,6 +120,7 @@ impl Core {
             meshes: BTreeSet::new(),
             meshes_dirty: false,
             muting_dirty: false,
+            expiries: Expiries::default(),
             maintenance: Maintenance::default(),
             fabric: Fabric::default(),
             looks: Looks::default(),

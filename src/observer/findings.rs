@@ -219,10 +219,11 @@ impl Findings {
         self.revision += 1;
     }
 
-    /// Something happened that stays a finding for ten quiet minutes. `proof` tells what it was.
+    /// Something happened that stays a finding until its kind has been quiet for a while: ten minutes, mostly. `proof` tells what it was.
     pub fn event(&mut self, key: Key, proof: Proof, now: Timestamp) {
+        let quiet = now.after(key.kind.quiet());
         self.update(key, now, now, |cause| {
-            cause.quiet = Some(now.after(QUIET));
+            cause.quiet = Some(quiet);
             cause.events = cause.events.saturating_add(1);
             cause.notes.push_front(proof.text.clone());
             cause.notes.truncate(MAX_PROOFS);

@@ -16,7 +16,7 @@ use crate::bgp::negotiated::GracefulRestart;
 use crate::bgp::{Families, Family};
 use crate::policy::{Subject, Terms};
 use crate::rib::{Key, Path, PeerIndex};
-use crate::speaker::{Closed, Established, Loss, ResetReason, SessionId};
+use crate::speaker::{Closed, Established, HoldExpiry, Loss, ResetReason, SessionId};
 use crate::time::Timestamp;
 
 impl Core {
@@ -128,6 +128,10 @@ impl Core {
         peer.settled_since = None;
         self.findings.lost(&peer.id);
         self.chronicle.peer_down(peer, closed, now);
+        if let Some(expiry) = closed.expiry.filter(HoldExpiry::is_not_ours) {
+            let (scope, proof) = (peer.place.scope.clone(), peer.proof(String::new()));
+            self.expired(&scope, proof, expiry, closed.at, now);
+        }
         let said = session.negotiated.graceful_restart;
         match closed.loss {
             Loss::Graceful => self.keep_stale(at, said, closed.at, now),
@@ -452,5 +456,6 @@ fn replaced(session: SessionId, at: Timestamp) -> Closed {
         reason: ResetReason::Collision,
         detail: "another connection of the peer took over".to_owned(),
         loss: Loss::Graceful,
+        expiry: None,
     }
 }

@@ -18,6 +18,7 @@ mod reload;
 mod restart;
 mod state;
 mod task;
+mod timers;
 mod trace;
 
 use std::net::{IpAddr, Ipv4Addr};
@@ -368,7 +369,7 @@ impl World {
         let reason =
             if loss == Loss::Graceful { ResetReason::Tcp } else { ResetReason::NotificationReceived };
         let detail = "the test ended it".to_owned();
-        let closed = Closed { session: node.id, at: self.now, reason, detail, loss };
+        let closed = Closed { session: node.id, at: self.now, reason, detail, loss, expiry: None };
         self.hear(Event::Closed(closed));
     }
 

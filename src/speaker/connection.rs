@@ -559,7 +559,8 @@ impl Connection {
         let reason = reason(ending);
         self.entry.stats.count_reset(reason);
         self.warn(format_args!("session down: {ending}"), now);
-        Some(Event::Closed(Closed { session, at: now, reason, detail: ending.to_string(), loss }))
+        let expiry = self.session.expiry();
+        Some(Event::Closed(Closed { session, at: now, reason, detail: ending.to_string(), loss, expiry }))
     }
 
     /// For a connection that never became a session.
@@ -614,6 +615,7 @@ impl Drop for Connection {
 const fn reason(ending: &Ending) -> ResetReason {
     match ending {
         Ending::HoldExpired | Ending::OpenTimeout => ResetReason::HoldTimer,
+        Ending::Notified(notification) if notification.code == 4 => ResetReason::HoldTimerPeer,
         Ending::Notified(_) => ResetReason::NotificationReceived,
         Ending::SendHoldExpired | Ending::Failed { .. } => ResetReason::NotificationSent,
         Ending::Lost(_) => ResetReason::Tcp,

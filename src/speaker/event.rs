@@ -7,7 +7,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::PeerStats;
-pub use crate::bgp::session::Loss;
+pub use crate::bgp::session::{HoldExpiry, Loss};
 use crate::bgp::{Batch, Negotiated};
 use crate::config::model::Neighbors;
 use crate::time::Timestamp;
@@ -87,6 +87,8 @@ pub struct Closed {
     pub detail: String,
     /// What becomes of its routes.
     pub loss: Loss,
+    /// How we kept to the peer's hold timer, if the peer said that it expired.
+    pub expiry: Option<HoldExpiry>,
 }
 
 /// Why a session was reset: the `reason` label of `thirdleaf_bgp_session_resets_total`.
@@ -94,7 +96,9 @@ pub struct Closed {
 pub enum ResetReason {
     /// Our hold timer expired.
     HoldTimer,
-    /// The peer sent NOTIFICATION.
+    /// The peer said that its hold timer expired.
+    HoldTimerPeer,
+    /// The peer sent another NOTIFICATION.
     NotificationReceived,
     /// We sent NOTIFICATION for an error.
     NotificationSent,
@@ -110,8 +114,9 @@ pub enum ResetReason {
 
 impl ResetReason {
     /// All, in the order of their counters.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::HoldTimer,
+        Self::HoldTimerPeer,
         Self::NotificationReceived,
         Self::NotificationSent,
         Self::Tcp,
@@ -124,6 +129,7 @@ impl ResetReason {
     pub const fn name(self) -> &'static str {
         match self {
             Self::HoldTimer => "hold_timer",
+            Self::HoldTimerPeer => "hold_timer_peer",
             Self::NotificationReceived => "notification_received",
             Self::NotificationSent => "notification_sent",
             Self::Tcp => "tcp",

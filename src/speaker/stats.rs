@@ -22,7 +22,7 @@ pub struct PeerStats {
     /// Octets received.
     octets: AtomicU64,
     /// Sessions that were reset, by [`ResetReason`].
-    resets: [AtomicU64; 7],
+    resets: [AtomicU64; 8],
     /// UPDATEs with errors, by [`ErrorAction`].
     errors: [AtomicU64; 3],
     /// Times a session stood still until the observer had taken in what was said before, by its peer or by all.

@@ -174,6 +174,7 @@ impl Far {
     pub(super) fn close(&mut self, ending: &Ending, detail: String, at: Timestamp) -> Option<Event> {
         let session = self.session.take()?;
         let reason = match ending {
+            Ending::Notified(notification) if notification.code == 4 => ResetReason::HoldTimerPeer,
             Ending::Notified(_) => ResetReason::NotificationReceived,
             Ending::Failed { .. } => ResetReason::NotificationSent,
             _ => ResetReason::Tcp,
@@ -183,7 +184,7 @@ impl Far {
         self.source = [None; 2];
         self.is_fresh = false;
         let loss = ending.loss(self.restart.as_ref());
-        Some(Event::Closed(Closed { session, at, reason, detail, loss }))
+        Some(Event::Closed(Closed { session, at, reason, detail, loss, expiry: None }))
     }
 
     /// Whether it is permitted to peer, were it alive.

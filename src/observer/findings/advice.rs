@@ -189,8 +189,8 @@ const fn kind(kind: Kind) -> &'static str {
         }
         Kind::FabricCapacity => "compare limits.lpm and limits.ecmp with what the leaves can hold",
         Kind::TimerTrouble => {
-            "offer a longer hold time: hold_time of [[neighbors]] here, the BGP timers policy on the real leaves. Timers \
-             of 1 s and 3 s are known to expire in BIRD now and then although keepalives arrive"
+            "raise the hold time on both sides, here hold_time = \"9s\" and the same in the BGP timers policy of the \
+             leaves; look at CPU limits and throttling of calico-node, and for packet loss between node and leaf"
         }
     }
 }

@@ -170,6 +170,15 @@ impl Kind {
         })
     }
 
+    /// How long its event must not have happened again for its finding to resolve.
+    pub(super) const fn quiet(self) -> Duration {
+        match self {
+            // It happens once a day.
+            Self::TimerTrouble => Duration::from_hours(24),
+            _ => super::QUIET,
+        }
+    }
+
     /// Whether its cause is that several nodes announce one prefix.
     pub(super) const fn takes_two(self) -> bool {
         matches!(

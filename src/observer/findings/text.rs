@@ -201,6 +201,11 @@ impl Findings {
                  too: traffic is not harmed, but each pod takes a place in the tables of the leaves, which fill up"
             ),
             (About::Capacity(what), _) => capacity(*what, cause.facts.first()),
+            (About::Scope, Kind::TimerTrouble) => format!(
+                "hold timers of {who} expired, more than once in 24 hours, although KEEPALIVEs had left here in \
+                 time: their BGP daemons are not run in time, or packets are lost on the way; leaves with the \
+                 same timers lose these sessions too, and each time traffic to the pods stops until they are back"
+            ),
             (about, kind) => format!("{kind}, {who}: {about:?} is in trouble of its kind"),
         }
     }

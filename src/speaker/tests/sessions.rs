@@ -138,7 +138,7 @@ async fn a_restarted_peer_replaces_its_connection_in_silence() {
         match host.event().await {
             Event::Established(up) => second = Some(up.session),
             Event::Closed(down) => closed = Some(down),
-            Event::Routes { .. } => panic!(),
+            other => panic!("{other:?}"),
         }
     }
     let closed = closed.unwrap();
@@ -550,7 +550,7 @@ async fn the_end_of_a_session_is_told_before_the_next_one_begins() {
             match host.event().await {
                 Event::Routes { session, .. } => assert_eq!(session, first.session),
                 Event::Closed(closed) => break closed,
-                Event::Established(_) => panic!("the next one was told of first"),
+                other => panic!("{other:?} was told of first"),
             }
         };
         assert_eq!((closed.session, closed.loss), (first.session, loss));
@@ -628,9 +628,8 @@ async fn come_and_go(restart: bool, end: Option<Notification>) -> Vec<Loss> {
         drop(client);
         client = Client::establish("127.0.0.21", host.address(), open(65201, 21, restart)).await;
         loop {
-            match host.event().await {
-                Event::Closed(closed) => break losses.push(closed.loss),
-                Event::Established(_) | Event::Routes { .. } => {}
+            if let Event::Closed(closed) = host.event().await {
+                break losses.push(closed.loss);
             }
         }
     }
@@ -663,4 +662,16 @@ async fn a_connection_whose_task_is_gone_has_no_place() {
     drop(connection);
     // The other end of that stream is a connection, too.
     until(|| !shared.registry().is_busy(&id, now)).await;
+}
+
+#[tokio::test]
+async fn a_peer_whose_hold_timer_expires_is_told_with_what_it_was_sent() {
+    let mut host = host().await;
+    let mut client = Client::establish("127.1.0.1", host.address(), open(65201, 1, false)).await;
+    let Event::Established(up) = host.event().await else { panic!() };
+    client.live(1).await;
+    client.send(&Outgoing::Notification(Notification::hold_timer_expired())).await;
+    let Event::Closed(closed) = host.event().await else { panic!() };
+    assert_eq!(closed.reason, ResetReason::HoldTimerPeer);
+    assert_eq!(closed.expiry.unwrap().hold_time, up.negotiated.hold_time);
 }
