@@ -100,6 +100,7 @@ impl Daemon {
         }
         let (events, received) = mpsc::channel(EVENTS);
         let speaker = Speaker::start(Arc::clone(&config), clock, events).await?;
+        speaker.watch_signatures().await;
         let commands = speaker.clone();
         let obey = move |command| obey(&commands, command);
         let observer =

@@ -21,7 +21,7 @@ use prometheus::process_collector::ProcessCollector;
 
 use crate::config::model::Metrics;
 use crate::observer::{Snapshot, view};
-use crate::speaker::PeerStats;
+use crate::speaker::{PeerStats, Signature};
 use crate::time::Timestamp;
 
 /// The revision of the source that this was built from.
@@ -41,6 +41,10 @@ pub struct Report {
     pub rogues: Vec<view::Route>,
     /// Connections that leaves refused.
     pub refusals: Vec<Refusal>,
+    /// How many refusals the observer was not told of, because there was no room.
+    pub untold_refusals: u64,
+    /// What the kernel dropped for its TCP-MD5 signature, if it says so.
+    pub signatures: Option<Signatures>,
     /// What was read of the configuration file, and when.
     pub reload: Reload,
     /// How the file does that keeps what must survive a restart; none, if none is configured.
@@ -63,6 +67,9 @@ pub struct Refusal {
     /// How many.
     pub count: u64,
 }
+
+/// Segments that the kernel dropped, by what was wrong with their TCP-MD5 signature.
+pub type Signatures = [(Signature, u64); Signature::ALL.len()];
 
 /// How the last attempt to read the configuration ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

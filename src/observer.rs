@@ -30,6 +30,7 @@ mod peers;
 mod query;
 mod racks;
 mod recovery;
+mod refusals;
 mod reload;
 mod report;
 mod restart;

@@ -4,7 +4,7 @@
 //! connects is matched to the longest range of `[[neighbors]]` that holds its address, and its OPEN to the
 //! ASes of that entry; everybody else is turned away and counted.
 
-#![expect(clippy::disallowed_methods, reason = "starts the dialling tasks")]
+#![expect(clippy::disallowed_methods, reason = "starts tasks that dial and look")]
 
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
@@ -28,8 +28,10 @@ mod collision;
 mod connection;
 mod dialler;
 pub mod event;
+mod herald;
 mod listener;
 mod logs;
+mod md5;
 pub mod queue;
 mod read;
 mod refusal;
@@ -37,13 +39,18 @@ mod registry;
 mod shared;
 mod sockopt;
 pub mod stats;
+mod stranger;
 mod terms;
 #[cfg(test)]
 mod tests;
 
-pub use event::{Closed, Established, Event, HoldExpiry, Loss, PeerId, ResetReason, SessionId};
+pub use event::{
+    Closed, Established, Event, HoldExpiry, Loss, PeerId, Refused, ResetReason, SessionId, Unsigned,
+};
 pub use listener::ListenError;
+pub use md5::Signature;
 pub use queue::Delivery;
+pub use refusal::Refusal;
 pub use sockopt::raise_file_limit;
 pub use stats::PeerStats;
 
@@ -63,6 +70,8 @@ pub struct Speaker {
 struct Sockets {
     listeners: Vec<Listener>,
     diallers: HashMap<PeerId, (Arc<Terms>, JoinHandle<()>)>,
+    /// Looks at what the kernel drops.
+    watch: Option<JoinHandle<()>>,
 }
 
 /// Why a session ends at the wish of somebody else in this process.
@@ -114,6 +123,12 @@ impl Speaker {
         Ok(())
     }
 
+    /// Tells from now on of what the kernel drops for its TCP-MD5 signature, wherever it counts that.
+    pub async fn watch_signatures(&self) {
+        let watch = md5::watch(Arc::downgrade(&self.shared));
+        self.sockets.lock().await.watch.get_or_insert_with(|| tokio::spawn(watch));
+    }
+
     /// Ends the session of `peer`, if it has any connection.
     pub fn reset(&self, peer: &PeerId, cease: Cease) -> bool {
         let mut registry = self.shared.registry();
@@ -156,11 +171,26 @@ impl Speaker {
         self.shared.registry().refusals()
     }
 
+    /// How many refusals the observer was not told of because there was no room.
+    pub fn untold_refusals(&self) -> u64 {
+        self.shared.herald.untold()
+    }
+
+    /// Segments that the kernel dropped for their TCP-MD5 signature since the network namespace is there, of
+    /// whatever program; none if it does not count them, or nobody [looks](Self::watch_signatures).
+    pub fn signatures(&self) -> Option<[(Signature, u64); Signature::ALL.len()]> {
+        let mut counts = self.shared.signatures.read()?.into_iter();
+        Some(Signature::ALL.map(|signature| (signature, counts.next().unwrap_or_default())))
+    }
+
     /// Stops listening and dialling, tells every peer with `text` (RFC 9003), and waits for all to end.
     pub async fn shutdown(&self, text: &str) {
         let mut sockets = self.sockets.lock().await;
         for (_, dialler) in sockets.diallers.values() {
             dialler.abort();
+        }
+        if let Some(watch) = &sockets.watch {
+            watch.abort();
         }
         for listener in &mut sockets.listeners {
             listener.stop().await;

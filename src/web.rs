@@ -63,7 +63,7 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use crate::config::Config;
-use crate::metrics::{Refusal, Reload, StateFile};
+use crate::metrics::{Refusal, Reload, Signatures, StateFile};
 use crate::observer::{Observer, Snapshot};
 use crate::speaker::{Cease, PeerId, PeerStats, Speaker};
 use crate::time::Timestamp;
@@ -110,6 +110,10 @@ pub trait Sessions: Send + Sync {
     fn counters(&self) -> Vec<(Arc<str>, Arc<PeerStats>)>;
     /// Connections that leaves refused.
     fn refusals(&self) -> Vec<Refusal>;
+    /// How many refusals the observer was not told of.
+    fn untold_refusals(&self) -> u64;
+    /// What the kernel dropped for its TCP-MD5 signature, if it says so.
+    fn signatures(&self) -> Option<Signatures>;
     /// Ends the session of `peer` with Cease/4; answers whether there was one.
     fn reset(&self, peer: &PeerId) -> bool;
 }
@@ -124,6 +128,14 @@ impl Sessions for Speaker {
             .into_iter()
             .map(|(leaf, reason, count)| Refusal { leaf, reason, count })
             .collect()
+    }
+
+    fn untold_refusals(&self) -> u64 {
+        Self::untold_refusals(self)
+    }
+
+    fn signatures(&self) -> Option<Signatures> {
+        Self::signatures(self)
     }
 
     fn reset(&self, peer: &PeerId) -> bool {

@@ -24,6 +24,7 @@ pub(super) fn write(report: &Report, text: &mut String) {
         suspensions.add(&[("leaf", leaf)], totals.suspensions);
     }
     refusals(report, text);
+    signatures(report, text);
 }
 
 /// What is counted over all peers that ever spoke to a leaf, so that no sum shrinks when one is forgotten.
@@ -81,5 +82,21 @@ fn refusals(report: &Report, text: &mut String) {
     let mut refused = Samples::new(about, text);
     for refusal in &report.refusals {
         refused.add(&[("leaf", &refusal.leaf), ("reason", refusal.reason)], refusal.count);
+    }
+    let about = About::counter(
+        "bgp_refusals_untold_total",
+        "Refused connections that no finding counts, because there were too many at once.",
+    );
+    Samples::new(about, text).add(&[], report.untold_refusals);
+}
+
+fn signatures(report: &Report, text: &mut String) {
+    let about = About::counter(
+        "tcp_md5_failures_total",
+        "TCP segments that the kernel dropped for their MD5 signature, in this network namespace.",
+    );
+    let mut failures = Samples::new(about, text);
+    for (signature, count) in report.signatures.into_iter().flatten() {
+        failures.add(&[("kind", signature.name())], count);
     }
 }

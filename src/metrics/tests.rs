@@ -147,6 +147,8 @@ fn report(peers: Vec<PeerSnapshot>) -> Report {
         snapshot: Arc::new(snapshot),
         rogues: vec![rogue("0.0.0.0/0", 0)],
         refusals: vec![Refusal { leaf: "rack1".into(), reason: "not_in_range", count: 3 }],
+        untold_refusals: 5,
+        signatures: Some([(Signature::Missing, 1), (Signature::Unexpected, 0), (Signature::Wrong, 12)]),
         reload: Reload { successful: true, succeeded: START },
         state: Some(StateFile { failures: 2, written: Some(START) }),
         started: START,

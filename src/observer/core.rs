@@ -15,6 +15,7 @@ use super::hosts::{self, Twin};
 use super::identity::Shared;
 use super::maintenance::Maintenance;
 use super::peers::{Map, Peer, Peers};
+use super::refusals::Refusals;
 use super::timers::Expiries;
 use super::work::Job;
 use super::{Command, Settings, chronicle::Chronicle, view};
@@ -68,6 +69,8 @@ pub(super) struct Core {
     pub(super) meshes_dirty: bool,
     /// What nobody is to be told of has to be found out anew.
     pub(super) muting_dirty: bool,
+    /// Who was refused lately.
+    pub(super) refusals: Refusals,
     /// Hold timers of peers that expired lately.
     pub(super) expiries: Expiries,
     /// What is worked on.
@@ -120,6 +123,7 @@ impl Core {
             meshes: BTreeSet::new(),
             meshes_dirty: false,
             muting_dirty: false,
+            refusals: Refusals::default(),
             expiries: Expiries::default(),
             maintenance: Maintenance::default(),
             fabric: Fabric::default(),
@@ -146,6 +150,8 @@ impl Core {
             Event::Established(established) => self.established(*established, now),
             Event::Routes { session, batch, .. } => self.routes(session, &batch, now),
             Event::Closed(closed) => self.closed(&closed, now),
+            Event::Refused(refused) => self.refused(*refused),
+            Event::Unsigned(unsigned) => self.unsigned(&unsigned),
         }
     }
 
@@ -184,8 +190,9 @@ impl Core {
         let grace = self.started.after(self.settings.route_grace);
         let looks = self.peers.iter().flat_map(|(_, peer)| peer.looks(&self.settings));
         let forgets = self.peers.iter().filter_map(|(_, peer)| self.forgets(peer));
-        let to_come = looks.chain(forgets).chain([grace]).filter(|due| *due > self.kept_house);
-        let to_come = to_come.chain(self.next_census());
+        let refusals = self.refusals.next().map(|due| due.max(self.kept_house.after(HOUSEKEEPING)));
+        let dues = looks.chain(forgets).chain(refusals).chain([grace]);
+        let to_come = dues.filter(|due| *due > self.kept_house).chain(self.next_census());
         to_come.map(|due| self.house_kept_before(due).after(HOUSEKEEPING)).chain(self.next_due()).min()
     }
 
@@ -364,6 +371,7 @@ impl Core {
             self.touch(at);
         }
         self.check_capacity(now);
+        self.check_refusals(now);
     }
 
     /// The range of a peer may be gone if its session came up while that was removed.

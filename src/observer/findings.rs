@@ -18,6 +18,7 @@ mod cause;
 mod key;
 mod kind;
 mod muting;
+mod refused;
 mod rogue;
 mod saved;
 mod silence;
@@ -52,7 +53,7 @@ pub const MAX_FINDINGS: usize = 10_000;
 pub const MAX_OF_KIND: usize = 1_000;
 /// At most this many proofs of one finding are shown.
 pub const MAX_PROOFS: usize = 8;
-/// How long an event must not have happened for its finding to resolve.
+/// How long an event must not have happened for its finding to resolve, unless its kind takes longer.
 pub const QUIET: Duration = Duration::from_mins(10);
 /// How long resolved findings are kept.
 pub const KEEP_RESOLVED: Duration = Duration::from_hours(24);

@@ -531,6 +531,23 @@ impl Map {
         Some(Place { scope, rack: Arc::clone(&leaf.rack), local_as: leaf.local_as })
     }
 
+    /// Where the peers of a leaf belong, unless their entry says otherwise.
+    pub(super) fn leaf_scope(&self, leaf: &str) -> Option<Scope> {
+        self.leaves.get(leaf).map(scope_of)
+    }
+
+    /// The one scope that all leaves have, if they have one.
+    pub(super) fn only_scope(&self) -> Option<Scope> {
+        let mut scopes = self.leaves.values().map(scope_of);
+        let first = scopes.next()?;
+        scopes.all(|scope| scope == first).then_some(first)
+    }
+
+    /// The rack that a leaf stands in.
+    pub(super) fn rack(&self, leaf: &str) -> Option<&str> {
+        self.leaves.get(leaf).map(|leaf| &*leaf.rack)
+    }
+
     /// The pin that names this address in this rack.
     pub(super) fn pin(&self, address: IpAddr, rack: &str) -> Option<&Arc<Node>> {
         let fits = |node: &&Arc<Node>| node.rack.as_deref().is_none_or(|pinned| pinned == rack);
@@ -554,6 +571,10 @@ impl Map {
         }
         pinned
     }
+}
+
+fn scope_of(leaf: &Leaf) -> Scope {
+    Scope { cluster: Arc::clone(&leaf.cluster), vrf: Arc::clone(&leaf.vrf) }
 }
 
 /// Whether `prefix` answers what is expected of a peer with these addresses.

@@ -47,6 +47,7 @@ impl Core {
         self.duplicates.look_at_all();
         self.hosts_dirty = true;
         self.racks_dirty = true;
+        self.refusals.look_again();
         self.chronicle.reload(now);
     }
 

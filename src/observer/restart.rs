@@ -58,6 +58,7 @@ impl Core {
         }
         peer.tally.not_kept = Each::default();
         peer.limit.warn = peer.warn_at();
+        self.refusals.came_in(&news.peer);
         self.peers.bind(news.session, at);
         self.hosts_dirty |= !same_host;
         self.racks_dirty = true;

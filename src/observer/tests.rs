@@ -14,6 +14,7 @@ mod offline;
 mod pages;
 mod query;
 mod recovery;
+mod refusals;
 mod reload;
 mod restart;
 mod state;

@@ -26,7 +26,7 @@ use super::refusal::Refusal;
 use super::registry::{Entry, Pending, is_eviction};
 use super::shared::{Guard, Shared};
 use super::stats::ErrorAction;
-use super::{Closed, Established, Event, Loss, ResetReason, SessionId, beat, read};
+use super::{Closed, Established, Event, Loss, Refused, ResetReason, SessionId, beat, read};
 use crate::bgp::notification::Cease;
 use crate::bgp::session::{Ending, Heard, Session, State, Stop};
 use crate::time::Timestamp;
@@ -73,6 +73,8 @@ pub(super) struct Connection {
     announced: Option<SessionId>,
     /// The peer's capabilities, until the observer hears of them.
     capabilities: Vec<String>,
+    /// Its range has no place for another peer.
+    one_too_many: bool,
     /// Nothing can be written any more.
     deaf: bool,
     /// The peer closed while we did not read.
@@ -110,6 +112,7 @@ impl Connection {
             turn: None,
             announced: None,
             capabilities: Vec::new(),
+            one_too_many: false,
             deaf: false,
             hung_up: false,
             others: None,
@@ -406,7 +409,10 @@ impl Connection {
                 self.capabilities = capabilities;
                 self.session.admit(now);
             }
-            Err(stop) => self.session.stop(stop, now),
+            Err(stop) => {
+                self.one_too_many = matches!(stop, Stop::Cease(Cease::ConnectionRejected, _));
+                self.session.stop(stop, now);
+            }
         }
         true
     }
@@ -577,6 +583,7 @@ impl Connection {
                 self.shared.registry().count(leaf, Refusal::Lost);
                 return;
             }
+            Ending::Notified(notification) if notification.code == 2 => Some(Refusal::RefusedByPeer),
             Ending::Notified(_) => Some(Refusal::Lost),
             Ending::Stopped(stop) if is_eviction(stop) => Some(Refusal::HalfOpenLimit),
             // What else we decided was counted there.
@@ -586,6 +593,16 @@ impl Connection {
         if let Some(suppressed) = budget.take(now) {
             let address = self.entry.peer.address;
             tracing::warn!(%leaf, peer = %address, suppressed, "no session: {ending}");
+        }
+        let refusal = refusal.or(self.one_too_many.then_some(Refusal::PeerLimit));
+        let peer_as = self.session.peer_as();
+        if let Some(why) = refusal.filter(|why| why.is_of_a_speaker(ending, peer_as))
+            && self.shared.herald.admits(&self.entry.peer, now)
+        {
+            let (expected, detail) = why.explain(ending, &self.entry.terms);
+            let peer = self.entry.peer.clone();
+            let refused = Refused { peer, at: now, why, offered_as: peer_as, expected, detail };
+            self.shared.herald.tell(Event::Refused(Box::new(refused)));
         }
     }
 

@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::PeerStats;
+use super::md5::Signature;
+use super::{PeerStats, Refusal};
 pub use crate::bgp::session::{HoldExpiry, Loss};
 use crate::bgp::{Batch, Negotiated};
 use crate::config::model::Neighbors;
@@ -51,6 +52,10 @@ pub enum Event {
     },
     /// A session that was Established ended.
     Closed(Closed),
+    /// Somebody wants to peer and will not get in. Not every time is told: see [`Refused`].
+    Refused(Box<Refused>),
+    /// The kernel dropped segments for their TCP-MD5 signature.
+    Unsigned(Unsigned),
 }
 
 /// A session reached Established.
@@ -89,6 +94,39 @@ pub struct Closed {
     pub loss: Loss,
     /// How we kept to the peer's hold timer, if the peer said that it expired.
     pub expiry: Option<HoldExpiry>,
+}
+
+/// Somebody wants to peer, for an OPEN came, or something that only a speaker of BGP sends, and will not get
+/// in. Port probes are not told, nor who has another connection or is above its prefix limit; of one peer, one
+/// attempt in a second is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refused {
+    /// Who, on which leaf.
+    pub peer: PeerId,
+    /// When.
+    pub at: Timestamp,
+    /// Why, as it is counted.
+    pub why: Refusal,
+    /// The AS that its OPEN named, if it came so far.
+    pub offered_as: Option<u32>,
+    /// What would have been right, for people, as in "AS 65102-65199"; may be empty.
+    pub expected: String,
+    /// What else is known, for people; may be empty.
+    pub detail: String,
+}
+
+/// Segments that the kernel dropped for their TCP-MD5 signature (RFC 2385). It says neither whose they were
+/// nor to whom they went, and counts for all programs in this network namespace.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unsigned {
+    /// The one leaf that may be meant; none if several may be.
+    pub leaf: Option<Arc<str>>,
+    /// When that was found.
+    pub at: Timestamp,
+    /// What is wrong with them.
+    pub signature: Signature,
+    /// How many since the last look.
+    pub segments: u64,
 }
 
 /// Why a session was reset: the `reason` label of `thirdleaf_bgp_session_resets_total`.

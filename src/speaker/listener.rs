@@ -19,7 +19,7 @@ use super::refusal::Refusal;
 use super::registry::Entry;
 use super::shared::Shared;
 use super::terms::Table;
-use super::{PeerId, sockopt};
+use super::{Event, PeerId, Refused, sockopt, stranger};
 use crate::config::model::Secret;
 
 /// Connections that the kernel completes while we do not look: a rack that comes back at once.
@@ -211,7 +211,12 @@ fn welcome(shared: &Arc<Shared>, leaf: &Arc<str>, stream: TcpStream, from: Socke
         Ok(entry) => {
             tokio::spawn(prepare(Arc::clone(shared), entry, stream, from));
         }
-        Err(refusal) => report(shared, leaf, from, refusal),
+        Err(refusal) => {
+            report(shared, leaf, from, refusal);
+            if refusal == Refusal::NotInRange {
+                stranger::turn_away(shared, PeerId { leaf: Arc::clone(leaf), address: from.ip() }, stream);
+            }
+        }
     }
 }
 
@@ -223,6 +228,17 @@ async fn prepare(shared: Arc<Shared>, entry: Entry, stream: TcpStream, from: Soc
         Ok((false, _)) => {
             shared.registry().leave(&entry, false);
             report(&shared, &entry.peer.leaf, from, Refusal::Ttl);
+            let now = shared.clock.now();
+            if shared.herald.admits(&entry.peer, now) {
+                shared.herald.tell(Event::Refused(Box::new(Refused {
+                    peer: entry.peer.clone(),
+                    at: now,
+                    why: Refusal::Ttl,
+                    offered_as: None,
+                    expected: format!("a TTL of at least {}", entry.terms.min_ttl()),
+                    detail: String::new(),
+                })));
+            }
         }
         // Gone before it began.
         Err(_) => {

@@ -23,6 +23,13 @@ pub struct Delivery {
     _place: Option<OwnedSemaphorePermit>,
 }
 
+impl Delivery {
+    /// With a place that it takes until it is dropped.
+    pub(super) const fn at(place: OwnedSemaphorePermit, event: Event) -> Self {
+        Self { event, _place: Some(place) }
+    }
+}
+
 /// Without a place in anybody's share.
 impl From<Event> for Delivery {
     fn from(event: Event) -> Self {
@@ -57,7 +64,7 @@ impl Share {
         match event {
             Event::Routes { .. } => Some(Arc::clone(&self.reads)),
             Event::Established(_) => Some(Arc::clone(&self.turn)),
-            Event::Closed(_) => None,
+            Event::Closed(_) | Event::Refused(_) | Event::Unsigned(_) => None,
         }
     }
 }
@@ -106,7 +113,9 @@ impl Room<'_> {
     pub(super) fn send(self, event: Event) -> Option<Turn> {
         let (place, turn) = match event {
             Event::Established(_) => (None, self.place),
-            Event::Routes { .. } | Event::Closed(_) => (self.place, None),
+            Event::Routes { .. } | Event::Closed(_) | Event::Refused(_) | Event::Unsigned(_) => {
+                (self.place, None)
+            }
         };
         self.permit.send(Delivery { event, _place: place });
         turn

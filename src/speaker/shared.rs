@@ -5,11 +5,15 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::{Semaphore, mpsc, watch};
 
 use super::Delivery;
+use super::herald::Herald;
+use super::md5::Counters;
 use super::registry::Registry;
 use crate::time::Clock;
 
 /// Connections that were refused and may wait at once for their peers to read why.
 const LINGERING: usize = 512;
+/// Connections from outside every range that may be listened to at once.
+const STRANGERS: usize = 64;
 
 #[derive(Debug)]
 pub(super) struct Shared {
@@ -18,6 +22,12 @@ pub(super) struct Shared {
     registry: Mutex<Registry>,
     /// Places for connections that were refused and wait until their peers have read why.
     pub(super) lingering: Arc<Semaphore>,
+    /// Places for connections from outside every range that may turn out to be speakers of BGP.
+    pub(super) strangers: Arc<Semaphore>,
+    /// Tells who was refused.
+    pub(super) herald: Herald,
+    /// What the kernel counts of TCP-MD5.
+    pub(super) signatures: Counters,
     /// Connections that have not ended.
     pub(super) running: watch::Sender<usize>,
 }
@@ -26,9 +36,12 @@ impl Shared {
     pub(super) fn new(clock: Clock, events: mpsc::Sender<Delivery>) -> Self {
         Self {
             clock,
+            herald: Herald::new(events.clone()),
             events,
             registry: Mutex::default(),
             lingering: Arc::new(Semaphore::new(LINGERING)),
+            strangers: Arc::new(Semaphore::new(STRANGERS)),
+            signatures: Counters::default(),
             running: watch::Sender::new(0),
         }
     }

@@ -1,5 +1,6 @@
 //! Who may peer with which leaf, and on which terms: the configuration as the speaker asks for it.
 
+use std::fmt::Display;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -116,6 +117,18 @@ impl Table {
         keys
     }
 
+    /// Whether any peer of `leaf` has a TCP-MD5 key.
+    pub(super) fn has_passwords(&self, leaf: &str) -> bool {
+        self.of(leaf).iter().any(|terms| terms.neighbors.password.is_some())
+    }
+
+    /// Who may peer with `leaf` over this family of addresses, for people.
+    pub(super) fn ranges(&self, leaf: &str, ipv6: bool) -> String {
+        let ranges = self.of(leaf).iter().map(|terms| terms.neighbors.range);
+        let ranges: Vec<_> = ranges.filter(|range| matches!(range, IpNet::V6(_)) == ipv6).collect();
+        if ranges.is_empty() { "no range of its family".to_owned() } else { some(ranges.iter()) }
+    }
+
     /// The least TTL that every peer of `leaf` must keep to, and whether any peer checks ours.
     pub(super) fn ttl(&self, leaf: &str) -> (u8, bool) {
         let least = self.of(leaf).iter().map(|terms| terms.min_ttl()).min().unwrap_or_default();
@@ -125,6 +138,17 @@ impl Table {
     fn of(&self, leaf: &str) -> &[Arc<Terms>] {
         self.leaves.iter().find(|(candidate, _)| *candidate.name == *leaf).map_or(&[], |(_, terms)| terms)
     }
+}
+
+/// The first ones by name, the rest as a number.
+pub(super) fn some<T: Display>(items: impl ExactSizeIterator<Item = T>) -> String {
+    const SHOWN: usize = 4;
+    let more = items.len().saturating_sub(SHOWN);
+    let mut text = items.take(SHOWN).map(|item| item.to_string()).collect::<Vec<_>>().join(", ");
+    if more > 0 {
+        text = format!("{text} or {more} more");
+    }
+    text
 }
 
 /// What is left of `range` without those of `holes` that are inside it.

@@ -11,6 +11,7 @@ use crate::config::model::{
 
 mod churn;
 mod client;
+mod refusals;
 mod reload;
 mod security;
 mod sessions;

@@ -83,6 +83,8 @@ impl Shared {
             counters: self.app.sessions.counters(),
             rogues,
             refusals: self.app.sessions.refusals(),
+            untold_refusals: self.app.sessions.untold_refusals(),
+            signatures: self.app.sessions.signatures(),
             reload,
             state,
             started,

@@ -17,7 +17,7 @@ use crate::bgp::header::frame;
 use crate::bgp::{Batch, Families, Family, Negotiated, Update};
 use crate::config::model::Secret;
 use crate::config::{self, Config, Machine};
-use crate::metrics::{Refusal, Reload};
+use crate::metrics::{Refusal, Reload, Signatures};
 use crate::observer;
 use crate::speaker::stats::SessionState;
 use crate::speaker::{Closed, Delivery, Established, Event, Loss, PeerId, PeerStats, ResetReason, SessionId};
@@ -124,6 +124,14 @@ impl Sessions for Notes {
         vec![Refusal { leaf: "rack1".into(), reason: "not_in_range", count: 3 }]
     }
 
+    fn untold_refusals(&self) -> u64 {
+        0
+    }
+
+    fn signatures(&self) -> Option<Signatures> {
+        None
+    }
+
     fn reset(&self, peer: &PeerId) -> bool {
         self.0.lock().unwrap().push(format!("reset {peer}"));
         &*peer.leaf == "rack2"
@@ -210,6 +218,7 @@ impl Server {
             reason: ResetReason::NotificationReceived,
             detail: "the test ended it".to_owned(),
             loss: Loss::Final,
+            expiry: None,
         };
         let established = || async { self.get("/api/v1/summary").await.1["peers"]["established"].as_u64() };
         let before = established().await;

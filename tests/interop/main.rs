@@ -9,5 +9,6 @@ mod daemons;
 mod mrt;
 mod net;
 mod peers;
+mod refused;
 mod restart;
 mod thirdleaf;

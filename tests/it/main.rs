@@ -8,6 +8,7 @@ mod corpus;
 mod daemon;
 mod hostile;
 mod peer;
+mod refused;
 mod replay;
 mod run;
 mod sim;

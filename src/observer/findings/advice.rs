@@ -1,11 +1,11 @@
 //! What to do about a finding: where to look, which object of Calico's to change, which verb of ours helps.
 
 use super::key::About;
-use super::{Capacity, Key, Kind};
+use super::{Capacity, Key, Kind, refused};
 use crate::policy::Reason;
 
 /// What to do about what `key` identifies.
-pub(super) const fn of(key: &Key) -> &'static str {
+pub(super) fn of(key: &Key) -> &'static str {
     match &key.about {
         About::Route { reason, .. } => route(*reason),
         About::Limit { above: true, .. } => {
@@ -13,6 +13,7 @@ pub(super) const fn of(key: &Key) -> &'static str {
              of its [[neighbors]] entry, and the prefix policy of the real leaves, before they end its session"
         }
         About::Capacity(what) => capacity(*what),
+        About::Refused { why, .. } => refused::advice(why),
         _ => kind(key.kind),
     }
 }

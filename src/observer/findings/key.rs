@@ -167,7 +167,8 @@ impl Key {
         Self { kind: Kind::RecoveryWait, scope, about: About::Rack(rack) }
     }
 
-    /// `leaf` refuses connections, and why: the name of a refusal.
+    /// `leaf` refuses connections, and why: the name of a refusal, or "md5". It has no name if it is not known
+    /// which it is.
     pub const fn peer_refused(scope: Scope, leaf: Arc<str>, why: Arc<str>) -> Self {
         Self { kind: Kind::PeerRefused, scope, about: About::Refused { leaf, why } }
     }
@@ -270,6 +271,14 @@ impl Key {
             About::Capacity(Capacity::LpmExceeded) => Severity::Critical,
             About::Limit { above: false, .. } => Severity::Warning,
             _ => self.kind.severity(),
+        }
+    }
+
+    /// The leaf that it is about, if it is about one.
+    pub(in crate::observer) fn leaf(&self) -> Option<&Arc<str>> {
+        match &self.about {
+            About::Refused { leaf, .. } => Some(leaf).filter(|leaf| !leaf.is_empty()),
+            _ => self.peer().map(|peer| &peer.leaf),
         }
     }
 

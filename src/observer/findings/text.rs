@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::key::{About, Capacity};
-use super::{Cause, Findings, Kind, MAX_PROOFS, Muted, State, Witness, advice, view};
+use super::{Cause, Findings, Kind, MAX_PROOFS, Muted, State, Witness, advice, refused, view};
 use crate::policy::Reason;
 use crate::speaker::PeerId;
 use crate::time::Timestamp;
@@ -17,8 +17,7 @@ impl Findings {
     pub(super) fn view(&self, cause: &Cause) -> view::Finding {
         let key = &cause.key;
         let peer = key.peer().or_else(|| same(cause.witnesses.keys()));
-        let leaf =
-            key.peer().map(|peer| &peer.leaf).or_else(|| same(cause.witnesses.keys().map(|peer| &peer.leaf)));
+        let leaf = key.leaf().or_else(|| same(cause.witnesses.keys().map(|peer| &peer.leaf)));
         let node = match &key.about {
             About::Node(node) => Some(node),
             _ => same(cause.witnesses.values().map(|witness| witness.node.as_ref())).flatten(),
@@ -206,6 +205,10 @@ impl Findings {
                  time: their BGP daemons are not run in time, or packets are lost on the way; leaves with the \
                  same timers lose these sessions too, and each time traffic to the pods stops until they are back"
             ),
+            (About::Refused { leaf, why }, _) => {
+                // Of very many, the number is a fact.
+                refused::sentence(leaf, why, cause.facts.first().unwrap_or(&who))
+            }
             (about, kind) => format!("{kind}, {who}: {about:?} is in trouble of its kind"),
         }
     }

@@ -22,6 +22,7 @@ use crate::observer::findings::{Findings, Key, Scope};
 use crate::observer::hosts::Twin;
 use crate::observer::maintenance::Maintenance;
 use crate::observer::peers::{Peer, Peers};
+use crate::observer::refusals::Refusals;
 use crate::observer::timers::Expiries;
 use crate::policy::{Class, Reason};
 use crate::rib::PeerIndex;
@@ -50,7 +51,7 @@ pub(super) enum Base {
 
 /// The core at rest. The kinds of its parts differ between writing, which borrows, and reading.
 #[derive(Serialize, Deserialize)]
-struct Kept<P, F, T, E> {
+struct Kept<P, F, T, R, E> {
     config: String,
     settings: Settings,
     clocks: Clocks,
@@ -64,6 +65,7 @@ struct Kept<P, F, T, E> {
     meshes: Vec<Key>,
     maintenance: Maintenance,
     fabric: Fabric,
+    refusals: R,
     expiries: E,
     sets: Vec<Vec<u8>>,
     paths: Vec<Path>,
@@ -136,6 +138,7 @@ fn put(core: &Core, config: String, out: &mut Vec<u8>) -> Result<(), postcard::E
         meshes: core.meshes.iter().cloned().collect(),
         maintenance: core.maintenance.clone(),
         fabric: core.fabric.clone(),
+        refusals: &core.refusals,
         expiries: &core.expiries,
         sets,
         paths,
@@ -145,7 +148,8 @@ fn put(core: &Core, config: String, out: &mut Vec<u8>) -> Result<(), postcard::E
 
 /// The core that [`kept`] wrote, and its configuration; `None` if it makes no sense.
 pub(super) fn read(frame: &[u8]) -> Option<(Core, Arc<Config>)> {
-    let kept: Kept<Vec<Option<Peer>>, Findings, Vec<Twin>, Expiries> = postcard::from_bytes(frame).ok()?;
+    let kept: Kept<Vec<Option<Peer>>, Findings, Vec<Twin>, Refusals, Expiries> =
+        postcard::from_bytes(frame).ok()?;
     let config = Arc::new(configuration(&kept.config)?);
     let mut core = Core::new(Arc::clone(&config), kept.settings, kept.clocks.started);
     core.peers = Peers::of_slots(kept.peers, kept.vacant);
@@ -157,7 +161,7 @@ pub(super) fn read(frame: &[u8]) -> Option<(Core, Arc<Config>)> {
     core.meshes = kept.meshes.into_iter().collect();
     core.maintenance = kept.maintenance;
     core.fabric = kept.fabric;
-    core.expiries = kept.expiries;
+    (core.refusals, core.expiries) = (kept.refusals, kept.expiries);
     for at in core.peers.indexes() {
         core.find_terms(at);
     }

@@ -261,6 +261,8 @@ fn event_of(core: &Core, told: Told<'_>) -> Option<Event> {
         Told::Established(news) => Event::Established(Box::new(established(core, news)?)),
         Told::Routes { session, at, batch } => Event::Routes { session, at, batch: batch.into_owned() },
         Told::Closed(closed) => Event::Closed(closed.into_owned()),
+        Told::Refused(refused) => Event::Refused(Box::new(refused.into_owned())),
+        Told::Unsigned(unsigned) => Event::Unsigned(unsigned.into_owned()),
     })
 }
 

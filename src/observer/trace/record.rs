@@ -117,6 +117,10 @@ pub(super) enum Told<'a> {
     },
     /// [`Event::Closed`].
     Closed(Cow<'a, speaker::Closed>),
+    /// [`Event::Refused`].
+    Refused(Cow<'a, speaker::Refused>),
+    /// [`Event::Unsigned`].
+    Unsigned(Cow<'a, speaker::Unsigned>),
 }
 
 /// [`speaker::Established`] without the entry that let it in, which may hold a secret, and counters.
@@ -145,6 +149,8 @@ impl<'a> Told<'a> {
                 Self::Routes { session: *session, at: *at, batch: Cow::Borrowed(batch) }
             }
             Event::Closed(closed) => Self::Closed(Cow::Borrowed(closed)),
+            Event::Refused(refused) => Self::Refused(Cow::Borrowed(refused)),
+            Event::Unsigned(unsigned) => Self::Unsigned(Cow::Borrowed(unsigned)),
         }
     }
 }

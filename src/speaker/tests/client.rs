@@ -15,7 +15,7 @@ use tokio::sync::mpsc;
 use crate::bgp::capability::{Capability, RestartFamily};
 use crate::bgp::{MessageType, Notification, Open, Outgoing, frame};
 use crate::config::Config;
-use crate::speaker::{Delivery, Event, PeerId, Speaker};
+use crate::speaker::{Delivery, Event, PeerId, Refused, Speaker};
 use crate::time::Clock;
 
 /// Whatever takes longer than this does not come.
@@ -56,8 +56,22 @@ impl Host {
         self.speaker.listening()[0]
     }
 
+    /// The next event of a session.
     pub(super) async fn event(&mut self) -> Event {
-        within(self.events.recv()).await.unwrap().event
+        loop {
+            match within(self.events.recv()).await.unwrap().event {
+                Event::Refused(_) => {}
+                other => return other,
+            }
+        }
+    }
+
+    /// Who was refused next.
+    pub(super) async fn refusal(&mut self) -> Refused {
+        match within(self.events.recv()).await.unwrap().event {
+            Event::Refused(refused) => *refused,
+            other => panic!("{other:?}"),
+        }
     }
 
     /// How many connections leaf `a` turned away for `reason`.
