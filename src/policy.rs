@@ -31,7 +31,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::config::Config;
-use crate::config::model::{Allow, Unique};
+use crate::config::model::{Allow, Node, Unique};
 
 pub use class::Class;
 pub use explain::Check;
@@ -42,7 +42,8 @@ pub use verdict::{Accepted, Judgement, Reason, Reasons};
 #[derive(Clone, Debug)]
 pub struct Policy {
     rules: crate::config::model::Policy,
-    pins: BTreeMap<Arc<str>, Vec<IpAddr>>,
+    /// Pinned nodes by name: several clusters may have one of the same name.
+    pins: BTreeMap<Arc<str>, Vec<Node>>,
 }
 
 /// The peer whose routes are to be judged.
@@ -58,6 +59,8 @@ pub struct Subject<'a> {
     pub local_as: u32,
     /// Its cluster.
     pub cluster: &'a str,
+    /// Its VRF.
+    pub vrf: &'a str,
     /// The leaf's rack, or that of the pinned node.
     pub rack: &'a str,
     /// The pinned node's name, if it is one.
@@ -67,7 +70,10 @@ pub struct Subject<'a> {
 impl Policy {
     /// The policy that `config` asks for.
     pub fn new(config: &Config) -> Self {
-        let pins = config.nodes.iter().map(|node| (Arc::clone(&node.name), node.addresses.clone())).collect();
+        let mut pins: BTreeMap<_, Vec<_>> = BTreeMap::new();
+        for node in &config.nodes {
+            pins.entry(Arc::clone(&node.name)).or_default().push(node.clone());
+        }
         Self { rules: config.policy.clone(), pins }
     }
 
@@ -75,7 +81,11 @@ impl Policy {
     ///
     /// Equal terms judge alike: after a reload only peers whose terms differ need to be judged again.
     pub fn terms(&self, subject: &Subject<'_>) -> Terms {
-        let pinned = subject.node.and_then(|name| self.pins.get(name)).map_or(&[][..], Vec::as_slice);
+        let pins = subject.node.and_then(|name| self.pins.get(name)).into_iter().flatten();
+        let is_of = |cluster: &Arc<str>| **cluster == *subject.cluster;
+        let mut pins = pins.filter(|pin| pin.cluster.as_ref().is_none_or(is_of));
+        let pinned = pins.find(|pin| pin.addresses.contains(&subject.address.to_canonical()));
+        let pinned = pinned.map_or(&[][..], |pin| &pin.addresses);
         let allow = self.rules.allow.iter().filter(|entry| applies(entry, subject));
         Terms::new(&self.rules, allow, subject, pinned)
     }
@@ -99,6 +109,7 @@ fn applies(entry: &Allow, subject: &Subject<'_>) -> bool {
         names.is_empty() || name.is_some_and(|name| names.iter().any(|one| **one == *name))
     };
     among(&entry.clusters, Some(subject.cluster))
+        && among(&entry.vrfs, Some(subject.vrf))
         && among(&entry.racks, Some(subject.rack))
         && among(&entry.nodes, subject.node)
 }

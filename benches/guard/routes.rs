@@ -91,6 +91,7 @@ pub(crate) fn judge() {
         peer_as: fabric::AS,
         local_as: 65_000,
         cluster: "default",
+        vrf: "default",
         rack: "leaf",
         node: None,
     };

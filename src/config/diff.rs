@@ -10,7 +10,7 @@ use ipnet::IpNet;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::model::{Allow, AsRange, Config, Leaf, Neighbors};
+use super::model::{Allow, AsRange, Config, Leaf, Neighbors, Node};
 
 /// Keys of a neighbors entry that are terms of a session; `password` and `peer_as` are, too.
 const TERMS: [&str; 4] = ["add_path", "families", "hold_time", "ttl_security_hops"];
@@ -258,18 +258,28 @@ fn narrower(old: &[AsRange], new: &[AsRange]) -> bool {
 }
 
 fn nodes(changes: &mut Changes, old: &Config, new: &Config) {
+    let mut added: Vec<&Node> = new.nodes.iter().collect();
     for node in &old.nodes {
-        match new.nodes.iter().find(|next| next.name == node.name) {
-            Some(next) => {
-                let lines = lines("", &json(node), &json(next));
-                changes.add_all(Effect::Apply, &format!("node `{}`: ", node.name), lines);
+        // Several clusters may have a node of this name.
+        let alike: Vec<usize> =
+            (0..).zip(&added).filter(|(_, next)| next.name == node.name).map(|(at, _)| at).collect();
+        let same = |at: &&usize| added.get(**at).is_some_and(|next| next.cluster == node.cluster);
+        match alike.iter().find(same).or(alike.first()) {
+            Some(at) => {
+                let lines = lines("", &json(node), &json(added.remove(*at)));
+                changes.add_all(Effect::Apply, &format!("{}: ", node_title(node)), lines);
             }
-            None => changes.add(Effect::Apply, format!("node `{}` is no longer pinned", node.name)),
+            None => changes.add(Effect::Apply, format!("{} is no longer pinned", node_title(node))),
         }
     }
-    for node in new.nodes.iter().filter(|node| old.nodes.iter().all(|other| other.name != node.name)) {
-        changes.add(Effect::Apply, format!("node `{}` is pinned", node.name));
+    for node in added {
+        changes.add(Effect::Apply, format!("{} is pinned", node_title(node)));
     }
+}
+
+fn node_title(node: &Node) -> String {
+    let of = node.cluster.as_ref().map_or(String::new(), |cluster| format!(" of cluster `{cluster}`"));
+    format!("node `{}`{of}", node.name)
 }
 
 /// Entries have no name: equal ones stay, of the rest those of one class and prefix are the same entry.

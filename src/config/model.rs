@@ -208,6 +208,8 @@ pub struct Node {
     pub name: Arc<str>,
     /// Its rack.
     pub rack: Option<Arc<str>>,
+    /// Its cluster; none: that of whichever range lets it in.
+    pub cluster: Option<Arc<str>>,
     /// Its addresses.
     #[serde(rename = "address")]
     pub addresses: Vec<IpAddr>,
@@ -308,12 +310,17 @@ pub struct Allow {
     pub own_only: bool,
     /// Clusters it applies to; empty: all.
     pub clusters: Vec<Arc<str>>,
+    /// VRFs it applies to; empty: all.
+    pub vrfs: Vec<Arc<str>>,
     /// Racks it applies to; empty: all.
     pub racks: Vec<Arc<str>>,
     /// Pinned nodes it applies to; empty: all.
     pub nodes: Vec<Arc<str>>,
     /// Who must announce the prefix itself.
     pub expect: Expect,
+    /// Who need not.
+    #[serde(skip_serializing_if = "Except::is_nobody")]
+    pub except: Except,
 }
 
 /// `class` of an allow entry.
@@ -336,6 +343,22 @@ pub enum Expect {
     EveryNode,
     /// Nobody.
     None,
+}
+
+/// `except` of an allow entry: of whom nothing is expected.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Except {
+    /// These pinned nodes.
+    pub nodes: Vec<Arc<str>>,
+    /// All nodes of these racks.
+    pub racks: Vec<Arc<str>>,
+}
+
+impl Except {
+    /// Whether nobody is excepted.
+    pub const fn is_nobody(&self) -> bool {
+        self.nodes.is_empty() && self.racks.is_empty()
+    }
 }
 
 /// `[findings]`.

@@ -176,11 +176,14 @@ fn the_keys_of_the_reference_show_the_defaults() {
     assert_eq!(config.neighbors[0].password.take(), Some(Secret::new("key of rack 1")));
     assert_eq!(config.neighbors[0].ttl_security_hops.take(), Some(1));
     let node = config.nodes.pop().unwrap();
+    assert_eq!(node.cluster.as_deref(), Some("default"));
     assert_eq!((&*node.name, node.rack.as_deref(), node.asn), ("node1", Some("rack1"), Some(65111)));
     assert_eq!(node.addresses, ["192.168.1.11".parse::<IpAddr>().unwrap()]);
     let pod = &mut config.policy.allow[0];
-    let named = [&mut pod.clusters, &mut pod.racks, &mut pod.nodes].map(std::mem::take);
-    assert_eq!(named.map(|names| names.concat()), ["default", "rack1", "node1"]);
+    let named = [&mut pod.clusters, &mut pod.vrfs, &mut pod.racks, &mut pod.nodes].map(std::mem::take);
+    assert_eq!(named.map(|names| names.concat()), ["default", "default", "rack1", "node1"]);
+    let except = std::mem::take(&mut config.policy.allow[1].except);
+    assert_eq!([except.nodes.concat(), except.racks.concat()], ["node1", "rack1"]);
     assert_eq!(std::mem::take(&mut config.findings.open_after).len(), 23);
     let minute = Duration::from_mins(1);
     assert_eq!(std::mem::take(&mut config.findings.resolve_after), [("peer_down".to_owned(), minute)]);

@@ -408,6 +408,7 @@ impl Core {
             peer_as: last.negotiated.peer_as,
             local_as: last.negotiated.local_as,
             cluster: &peer.place.scope.cluster,
+            vrf: &peer.place.scope.vrf,
             rack: peer.pin.as_ref().and_then(|pin| pin.rack.as_deref()).unwrap_or(&peer.place.rack),
             node: peer.pin.as_ref().map(|pin| &*pin.name),
         }))

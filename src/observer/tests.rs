@@ -146,15 +146,17 @@ fn allow(class: AllowClass, prefix: &str, lengths: &[u8]) -> Allow {
         lengths: lengths.to_vec(),
         own_only: class == AllowClass::Node,
         clusters: vec![],
+        vrfs: vec![],
         racks: vec![],
         nodes: vec![],
         expect: if class == AllowClass::Service { Expect::EveryNode } else { Expect::None },
+        except: Except::default(),
     }
 }
 
 fn pin(name: &str, addresses: &[&str]) -> Node {
     let addresses = addresses.iter().map(|address| ip(address)).collect();
-    Node { name: name.into(), rack: None, addresses, asn: None }
+    Node { name: name.into(), rack: None, cluster: None, addresses, asn: None }
 }
 
 fn net(prefix: &str) -> IpNet {

@@ -49,7 +49,7 @@ impl Terms {
             rules: Rules::new(rules, subject),
             loopback: martian::loopback(subject.address.to_canonical())
                 && martian::loopback(subject.local.to_canonical()),
-            expected: expected(allow, &own),
+            expected: expected(allow, subject, &own),
             own,
         }
     }
@@ -109,9 +109,13 @@ fn own_addresses(peer: IpAddr, pinned: &[IpAddr]) -> Box<[IpAddr]> {
     std::iter::once(peer).chain(others).collect()
 }
 
-fn expected<'a>(allow: impl Iterator<Item = &'a Allow>, own: &[IpAddr]) -> Box<[Expected]> {
+fn expected<'a>(
+    allow: impl Iterator<Item = &'a Allow>,
+    subject: &Subject<'_>,
+    own: &[IpAddr],
+) -> Box<[Expected]> {
     let mut expected: Vec<_> = allow
-        .filter(|entry| entry.expect == Expect::EveryNode)
+        .filter(|entry| entry.expect == Expect::EveryNode && !excepted(entry, subject))
         .filter_map(|entry| match entry.class {
             AllowClass::Service => Some(Expected::ServiceCidr(entry.prefix.trunc())),
             // A node that stands elsewhere cannot have a subnet in there.
@@ -125,4 +129,9 @@ fn expected<'a>(allow: impl Iterator<Item = &'a Allow>, own: &[IpAddr]) -> Box<[
     expected.sort_unstable();
     expected.dedup();
     expected.into()
+}
+
+fn excepted(entry: &Allow, subject: &Subject<'_>) -> bool {
+    entry.except.racks.iter().any(|rack| **rack == *subject.rack)
+        || subject.node.is_some_and(|name| entry.except.nodes.iter().any(|node| **node == *name))
 }

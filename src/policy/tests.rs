@@ -21,9 +21,11 @@ fn config() -> Config {
         lengths: lengths.to_vec(),
         own_only: class == AllowClass::Node,
         clusters: vec![],
+        vrfs: vec![],
         racks: vec![],
         nodes: vec![],
         expect: if class == AllowClass::Service { Expect::EveryNode } else { Expect::None },
+        except: model::Except::default(),
     };
     Config {
         global: model::Global {
@@ -34,9 +36,10 @@ fn config() -> Config {
         http: model::Http { listen: vec![], token: None },
         leaves: vec![],
         neighbors: vec![],
-        nodes: vec![model::Node {
+        nodes: vec![Node {
             name: "dual".into(),
             rack: None,
+            cluster: None,
             addresses: vec![ip("192.168.1.2"), ip("fd00:1::2")],
             asn: None,
         }],
@@ -78,6 +81,7 @@ fn subject(address: &str, local: &str) -> Subject<'static> {
         peer_as: NODE,
         local_as: LEAF,
         cluster: "default",
+        vrf: "default",
         rack: "rack1",
         node: None,
     }
@@ -249,6 +253,11 @@ fn entries_apply_to_clusters_racks_and_nodes() {
     config.policy.allow[0].clusters = vec!["blue".into(), "green".into()];
     assert!(!verdict(&config, peer));
     assert!(verdict(&config, Subject { cluster: "green", ..peer }));
+
+    config.policy.allow[0].vrfs = vec!["prod".into()];
+    assert!(!verdict(&config, Subject { cluster: "green", ..peer }));
+    assert!(verdict(&config, Subject { cluster: "green", vrf: "prod", ..peer }));
+    let peer = Subject { vrf: "prod", ..peer };
 
     config.policy.allow[0].racks = vec!["rack2".into()];
     assert!(!verdict(&config, Subject { cluster: "green", ..peer }));
@@ -505,6 +514,41 @@ fn explains_with_the_numbers_that_were_compared() {
 }
 
 #[test]
+fn who_is_excepted_owes_nothing_and_may_announce_it_all_the_same() {
+    let mut config = config();
+    let owes = |config: &Config, subject: Subject<'_>| {
+        let terms = Policy::new(config).terms(&subject);
+        assert!(terms.judge(net("10.96.0.0/12"), Reasons::NONE).accepted().is_some());
+        !terms.expected().is_empty()
+    };
+    let (peer, pinned) = (subject(IPV4.0, IPV4.1), Subject { node: Some("dual"), ..subject(IPV4.0, IPV4.1) });
+    assert!(owes(&config, peer) && owes(&config, pinned));
+    config.policy.allow.iter_mut().for_each(|entry| entry.except.nodes = vec!["dual".into()]);
+    assert!(owes(&config, peer) && !owes(&config, pinned));
+    config.policy.allow.iter_mut().for_each(|entry| entry.except.racks = vec!["rack1".into()]);
+    assert!(!owes(&config, peer) && owes(&config, Subject { rack: "rack2", ..peer }));
+}
+
+#[test]
+fn the_addresses_of_a_pin_are_those_of_its_cluster() {
+    let mut config = config();
+    let [blue, green] = [("blue", "fd00:1::2"), ("green", "fd00:1::3")].map(|(cluster, address)| Node {
+        cluster: Some(cluster.into()),
+        addresses: vec![ip(IPV4.0), ip(address)],
+        ..config.nodes[0].clone()
+    });
+    config.nodes = vec![blue, green];
+    let policy = Policy::new(&config);
+    let verdict = |cluster, next_hop| {
+        let terms = policy.terms(&Subject { cluster, node: Some("dual"), ..subject(IPV4.0, IPV4.1) });
+        reasons(judge_with(&terms, "fd00:244::40/122", &Builder::new(&[NODE], ip(next_hop))))
+    };
+    assert_eq!(verdict("blue", "fd00:1::2"), []);
+    assert_eq!(verdict("green", "fd00:1::3"), []);
+    assert_eq!(verdict("green", "fd00:1::2"), [Reason::NextHopNotPeer]);
+}
+
+#[test]
 fn says_what_a_peer_owes() {
     let mut config = config();
     let expected = |config: &Config, peer: (&str, &str), node: Option<&'static str>| {
@@ -565,9 +609,11 @@ fn any_entry(ipv6: bool) -> impl Strategy<Value = Allow> {
             prefix,
             own_only,
             clusters: vec![],
+            vrfs: vec![],
             racks: vec![],
             nodes: vec![],
             expect: Expect::None,
+            except: model::Except::default(),
         },
     )
 }

@@ -1,6 +1,7 @@
 //! `[[nodes]]`.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use super::super::model::{Neighbors, Node};
 use super::super::table::{Section, Value};
@@ -18,47 +19,101 @@ pub(super) fn nodes(root: &mut Section<'_, '_>, neighbors: &Entries) -> Vec<Node
 }
 
 fn node(section: &mut Section<'_, '_>, before: &[Node], neighbors: &Entries) -> Node {
-    let own_name = section.require("name").and_then(|value| {
-        let name = name(&value)?;
-        if before.iter().any(|node| node.name == name) {
-            value.fail(format!("node `{name}` is already defined"));
-        }
-        Some(name)
-    });
+    let named = section.require("name").and_then(|value| name(&value).map(|name| (name, value)));
     let rack = section.read("rack", name);
-    let mut addresses = Vec::new();
+    let stated = section.take("cluster");
+    let cluster = stated.as_ref().and_then(|value| cluster(value, neighbors));
+    // Of a cluster that is not known it cannot be told whom it meets there.
+    let before = if stated.is_some() && cluster.is_none() { &[] } else { before };
+    let mut node = Node { name: Arc::default(), rack, cluster, addresses: Vec::new(), asn: None };
     for value in section.require("address").map(Value::some).unwrap_or_default() {
-        let Some(address) = address(&value, before, neighbors) else { continue };
-        if addresses.contains(&address) {
+        let Some(address) = address(&value, &node, before, neighbors) else { continue };
+        if node.addresses.contains(&address) {
             value.fail(format!("{address} stands here twice"));
         } else {
-            addresses.push(address);
+            node.addresses.push(address);
         }
     }
-    let asn = section.take("as").and_then(|value| {
+    if let Some((name, value)) = named {
+        node.name = name;
+        unique(&value, &node, before, neighbors);
+    }
+    node.asn = section.take("as").and_then(|value| {
         let asn = asn(&value)?;
-        permitted(&value, asn, &addresses, neighbors);
+        permitted(&value, asn, &node, neighbors);
         Some(asn)
     });
-    Node { name: own_name.unwrap_or_default(), rack, addresses, asn }
+    node
 }
 
-fn address(value: &Value<'_, '_>, before: &[Node], neighbors: &Entries) -> Option<IpAddr> {
+fn cluster(value: &Value<'_, '_>, neighbors: &Entries) -> Option<Arc<str>> {
+    let cluster = name(value)?;
+    let known = || neighbors.read.iter().map(|entry| &entry.cluster);
+    if neighbors.complete && known().all(|known| *known != cluster) {
+        let mut clusters: Vec<&str> = known().map(|known| &**known).collect();
+        clusters.sort_unstable();
+        clusters.dedup();
+        value.unknown_word("cluster", &cluster, clusters.into_iter(), "the clusters of [[neighbors]] are");
+        return None;
+    }
+    Some(cluster)
+}
+
+/// Nodes of different clusters may have one name.
+fn unique(value: &Value<'_, '_>, node: &Node, before: &[Node], neighbors: &Entries) {
+    let meet = |other: &&Node| {
+        let (own, others) = (clusters(node, neighbors), clusters(other, neighbors));
+        own.is_empty() || others.is_empty() || own.iter().any(|cluster| others.contains(cluster))
+    };
+    let mut named_alike = before.iter().filter(|other| other.name == node.name);
+    if named_alike.any(|other| meet(&other)) {
+        let help = "a node of another cluster may have the same name: say so with `cluster`";
+        value.fail_with(format!("node `{}` is already defined", node.name), help);
+    }
+}
+
+/// The clusters that a node may turn up in.
+fn clusters<'n>(node: &'n Node, neighbors: &'n Entries) -> Vec<&'n Arc<str>> {
+    let of_ranges = || node.addresses.iter().flat_map(|address| ranges(node, *address, neighbors));
+    node.cluster.as_ref().map_or_else(|| of_ranges().map(|entry| &entry.cluster).collect(), |one| vec![one])
+}
+
+/// The entries that let a node in from this address: one of each leaf.
+fn ranges<'n>(
+    node: &'n Node,
+    address: IpAddr,
+    neighbors: &'n Entries,
+) -> impl Iterator<Item = &'n Neighbors> {
+    let holding = neighbors.read.iter().filter(move |entry| longest(&neighbors.read, entry, address));
+    holding.filter(|entry| node.cluster.as_ref().is_none_or(|cluster| *cluster == entry.cluster))
+}
+
+/// One address may be that of two nodes only where their VRFs differ.
+fn address(value: &Value<'_, '_>, node: &Node, before: &[Node], neighbors: &Entries) -> Option<IpAddr> {
     let address: IpAddr = value.parse("an address", "\"192.168.1.11\" or \"fd00::11\"")?;
-    if let Some(other) = before.iter().find(|node| node.addresses.contains(&address)) {
+    let vrfs = |node: &Node| -> Vec<Arc<str>> {
+        ranges(node, address, neighbors).map(|entry| entry.vrf.clone()).collect()
+    };
+    let own = vrfs(node);
+    let meets = |other: &&Node| {
+        let others = vrfs(other);
+        own.is_empty() || others.is_empty() || own.iter().any(|vrf| others.contains(vrf))
+    };
+    let mut holders = before.iter().filter(|other| other.addresses.contains(&address));
+    if let Some(other) = holders.find(meets) {
         value.fail(format!("{address} belongs to node `{}` already", other.name));
-    } else if neighbors.complete && !neighbors.read.iter().any(|entry| entry.range.contains(&address)) {
+    } else if neighbors.complete && own.is_empty() {
         let help = "a node peers from its address, and [[neighbors]] says from which";
-        value.fail_with(format!("{address} is in no range of [[neighbors]]"), help);
+        let of = node.cluster.as_ref().map_or(String::new(), |cluster| format!(" of cluster `{cluster}`"));
+        value.fail_with(format!("{address} is in no range of [[neighbors]]{of}"), help);
     }
     Some(address)
 }
 
 /// A pin whose AS no range of its addresses permits would be down for ever.
-fn permitted(value: &Value<'_, '_>, asn: u32, addresses: &[IpAddr], neighbors: &Entries) {
-    for address in addresses {
-        let mut entries =
-            neighbors.read.iter().filter(|entry| longest(&neighbors.read, entry, *address)).peekable();
+fn permitted(value: &Value<'_, '_>, asn: u32, node: &Node, neighbors: &Entries) {
+    for address in &node.addresses {
+        let mut entries = ranges(node, *address, neighbors).peekable();
         let Some(first) = entries.peek().copied() else { continue };
         if !entries
             .any(|entry| entry.peer_as.is_empty() || entry.peer_as.iter().any(|range| range.contains(asn)))

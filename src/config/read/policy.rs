@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use ipnet::IpNet;
 
+use super::super::error::Error;
 use super::super::model::{
-    Allow, AllowClass, Expect, Leaf, NextHop, Node, OriginAs, Policy, Unique, UniqueAs, Uniqueness,
+    Allow, AllowClass, Except, Expect, Leaf, NextHop, Node, OriginAs, Policy, Unique, UniqueAs, Uniqueness,
 };
 use super::super::table::{Section, Value};
 use super::neighbors::{Entries, ranges};
@@ -14,6 +15,7 @@ use super::prefix;
 /// What the entries may name.
 struct Names<'c> {
     clusters: Vec<&'c str>,
+    vrfs: Vec<&'c str>,
     racks: Vec<&'c str>,
     nodes: Vec<&'c str>,
     /// Whether all sections that give names could be read.
@@ -21,9 +23,16 @@ struct Names<'c> {
 }
 
 impl Names<'_> {
-    /// Names of a list, each of which must be one of `known`.
-    fn known(&self, value: Value<'_, '_>, what: &str, known: &[&str]) -> Vec<Arc<str>> {
+    /// The names under `key`, each of which must be one of `known`; none if the key is not there.
+    fn known(
+        &self,
+        section: &mut Section<'_, '_>,
+        key: &'static str,
+        what: &str,
+        known: &[&str],
+    ) -> Vec<Arc<str>> {
         let mut names = Vec::new();
+        let Some(value) = section.take(key) else { return names };
         for value in value.some() {
             match value.text() {
                 Some(name) if known.contains(&name) || !self.complete => names.push(name.into()),
@@ -45,9 +54,11 @@ pub(super) fn policy(
     nodes: &[Node],
 ) -> Policy {
     let clusters = leaves.iter().map(|leaf| &*leaf.cluster);
+    let vrfs = leaves.iter().map(|leaf| &*leaf.vrf);
     let racks = leaves.iter().map(|leaf| &*leaf.rack);
     let names = Names {
         clusters: unique(clusters.chain(neighbors.read.iter().map(|entry| &*entry.cluster))),
+        vrfs: unique(vrfs.chain(neighbors.read.iter().map(|entry| &*entry.vrf))),
         racks: unique(racks.chain(nodes.iter().filter_map(|node| node.rack.as_deref()))),
         nodes: unique(nodes.iter().map(|node| &*node.name)),
         complete: neighbors.complete
@@ -111,26 +122,33 @@ fn allow(section: &mut Section<'_, '_>, names: &Names<'_>) -> Option<Allow> {
     let prefix = section.need("prefix", prefix);
     let lengths = section.require("lengths").map(|value| lengths(value, prefix)).unwrap_or_default();
     let own_only = section.read("own_only", Value::bool);
-    let clusters = section.take("clusters").map(|value| names.known(value, "cluster", &names.clusters));
-    let racks = section.take("racks").map(|value| names.known(value, "rack", &names.racks));
-    let nodes = section.take("nodes").map(|value| names.known(value, "node", &names.nodes));
+    let clusters = names.known(section, "clusters", "cluster", &names.clusters);
+    let vrfs = names.known(section, "vrfs", "VRF", &names.vrfs);
+    let racks = names.known(section, "racks", "rack", &names.racks);
+    let nodes = names.known(section, "nodes", "node", &names.nodes);
     let expect = section.take("expect");
+    let excepting = section.take("except").map(|value| (value.place.clone(), value.section()));
     let (class, prefix) = (class?, prefix?);
     let own_length = lengths.contains(&prefix.prefix_len());
     let default = match class {
         AllowClass::Service if own_length => Expect::EveryNode,
         _ => Expect::None,
     };
-    Some(Allow {
-        class,
-        prefix,
-        expect: expect.and_then(|value| expected(&value, class, prefix, own_length)).unwrap_or(default),
-        lengths,
-        own_only: own_only.unwrap_or(class == AllowClass::Node),
-        clusters: clusters.unwrap_or_default(),
-        racks: racks.unwrap_or_default(),
-        nodes: nodes.unwrap_or_default(),
-    })
+    let expect = expect.and_then(|value| expected(&value, class, prefix, own_length)).unwrap_or(default);
+    let mut except = Except::default();
+    if let Some((place, inner)) = excepting {
+        if expect == Expect::None {
+            let message = format!("{prefix} is expected of nobody, so nobody can be excepted");
+            let error = Error::at(&place, message);
+            section.reporter().report(error.help("leave `except` out, or add expect = \"every_node\""));
+        }
+        if let Some(mut inner) = inner {
+            except.nodes = names.known(&mut inner, "nodes", "node", &names.nodes);
+            except.racks = names.known(&mut inner, "racks", "rack", &names.racks);
+        }
+    }
+    let own_only = own_only.unwrap_or(class == AllowClass::Node);
+    Some(Allow { class, prefix, lengths, own_only, clusters, vrfs, racks, nodes, expect, except })
 }
 
 fn lengths(value: Value<'_, '_>, prefix: Option<IpNet>) -> Vec<u8> {

@@ -346,7 +346,8 @@ fn pins() {
         (
             pin("name = \"n1\"\naddress = [\"192.168.1.1\", \"192.168.2.1\", \"n1\"]"),
             &[
-                "28:8 [\"n1\"] node `n1` is already defined",
+                "28:8 [\"n1\"] node `n1` is already defined \
+                 (a node of another cluster may have the same name: say so with `cluster`)",
                 "29:12 [\"192.168.1.1\"] 192.168.1.1 belongs to node `n1` already",
                 "29:27 [\"192.168.2.1\"] 192.168.2.1 is in no range of [[neighbors]] \
                  (a node peers from its address, and [[neighbors]] says from which)",
@@ -362,6 +363,58 @@ fn pins() {
         ),
         (pin("name = \"n2\"\naddress = []"), &["29:11 [[]] this list must not be empty"]),
     ]);
+}
+
+/// The shortest file with a second leaf that hears `cluster` in `vrf` from the same addresses.
+fn second(cluster: &str, vrf: &str, more: &str) -> String {
+    and(&format!(
+        "[[leaf]]\nname = \"rack2\"\nlocal_as = 65101\nrouter_id = \"10.0.0.102\"\nlisten = \"0.0.0.0:1791\"\n\
+         [[neighbors]]\nleaf = \"rack2\"\nrange = \"192.168.1.0/26\"\npeer_as = 65200\n\
+         cluster = \"{cluster}\"\nvrf = \"{vrf}\"\n[[nodes]]\nname = \"n1\"\naddress = \"192.168.1.1\"\n\
+         cluster = \"default\"\n[[nodes]]\n{more}\n"
+    ))
+}
+
+#[test]
+fn pins_of_several_clusters() {
+    check(&[
+        (
+            second("blue", "blue", "name = \"n1\"\naddress = \"192.168.1.1\""),
+            &[
+                "40:8 [\"n1\"] node `n1` is already defined \
+                 (a node of another cluster may have the same name: say so with `cluster`)",
+                "41:11 [\"192.168.1.1\"] 192.168.1.1 belongs to node `n1` already",
+            ],
+        ),
+        (
+            second("blue", "default", "name = \"n1\"\naddress = \"192.168.1.1\"\ncluster = \"blue\""),
+            &["41:11 [\"192.168.1.1\"] 192.168.1.1 belongs to node `n1` already"],
+        ),
+        (
+            second(
+                "blue",
+                "blue",
+                "name = \"n1\"\naddress = \"192.168.1.1\"\ncluster = \"bleu\"\nas = 65102",
+            ),
+            &["42:11 [\"bleu\"] unknown cluster `bleu` (did you mean `blue`?)"],
+        ),
+        (
+            second(
+                "blue",
+                "blue",
+                "name = \"n1\"\naddress = [\"192.168.1.1\", \"192.168.9.1\"]\ncluster = \"blue\"\nas = 65102",
+            ),
+            &[
+                "41:27 [\"192.168.9.1\"] 192.168.9.1 is in no range of [[neighbors]] of cluster `blue` \
+                 (a node peers from its address, and [[neighbors]] says from which)",
+                "43:6 [65102] AS 65102 is not in `peer_as` of 192.168.1.0/26, where 192.168.1.1 is",
+            ],
+        ),
+    ]);
+    let good = "name = \"n1\"\naddress = \"192.168.1.1\"\ncluster = \"blue\"\nas = 65200";
+    let config = read(&second("blue", "blue", good)).unwrap();
+    let clusters: Vec<_> = config.nodes.iter().filter_map(|node| node.cluster.as_deref()).collect();
+    assert_eq!(clusters, ["default", "blue"]);
 }
 
 #[test]
@@ -422,11 +475,30 @@ fn policy() {
         ),
         (with("lengths = [29]", "lengths = []"), &["23:11 [[]] this list must not be empty"]),
         (
-            node("racks = [\"rack1\", \"rack2\"]\nclusters = \"blue\"\nnodes = [\"n1\"]"),
+            node("racks = [\"rack1\", \"rack2\"]\nclusters = \"blue\"\nnodes = [\"n1\"]\nvrfs = \"red\""),
             &[
                 "24:19 [\"rack2\"] unknown rack `rack2` (did you mean `rack1`?)",
                 "25:12 [\"blue\"] unknown cluster `blue` (the clusters are default)",
                 "26:10 [\"n1\"] unknown node `n1` (there are none)",
+                "27:8 [\"red\"] unknown VRF `red` (the VRFs are default)",
+            ],
+        ),
+        (
+            node(
+                "expect = \"every_node\"\nexcept = { racks = \"rack2\", nodes = \"n1\", clusters = \"default\" }",
+            ),
+            &[
+                "25:20 [\"rack2\"] unknown rack `rack2` (did you mean `rack1`?)",
+                "25:37 [\"n1\"] unknown node `n1` (there are none)",
+                "25:43 [clusters] unknown key `clusters` in `policy.allow[2].except` \
+                 (the keys here are nodes, racks)",
+            ],
+        ),
+        (
+            node("except = { racks = \"rack1\" }"),
+            &[
+                "24:10 [{ racks = \"rack1\" }] 192.168.0.0/16 is expected of nobody, so nobody can be excepted \
+               (leave `except` out, or add expect = \"every_node\")",
             ],
         ),
         (

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::super::model::{Http, Neighbors};
+use super::super::model::{Http, Neighbors, Node};
 use super::super::{Changes, Effect, diff, same_terms};
 use super::{Config, Fake, SHORTEST, Secret, and, read, read_in, whole_reference, with};
 
@@ -221,6 +221,28 @@ fn policy_nodes_findings_metrics_touch_no_session() {
         ]
     );
     assert_eq!(lines(&diff(&new, &old))[0], "Apply: node `n1` is no longer pinned");
+}
+
+#[test]
+fn nodes_of_one_name_are_told_apart_by_their_cluster() {
+    let old = whole_reference();
+    let mut new = old.clone();
+    let green = Node { cluster: Some("green".into()), asn: Some(65112), ..old.nodes[0].clone() };
+    new.nodes.insert(0, green.clone());
+    assert_eq!(lines(&diff(&old, &new)), ["Apply: node `node1` of cluster `green` is pinned"]);
+    let mut newer = new.clone();
+    newer.nodes[0].asn = None;
+    newer.nodes.reverse();
+    assert_eq!(lines(&diff(&new, &newer)), ["Apply: node `node1` of cluster `green`: as 65112 -> none"]);
+    newer.nodes = vec![green];
+    assert_eq!(lines(&diff(&new, &newer)), ["Apply: node `node1` of cluster `default` is no longer pinned"]);
+    assert_eq!(
+        lines(&diff(&newer, &old)),
+        [
+            "Apply: node `node1` of cluster `green`: as 65112 -> 65111",
+            "Apply: node `node1` of cluster `green`: cluster \"green\" -> \"default\"",
+        ]
+    );
 }
 
 #[test]
