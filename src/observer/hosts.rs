@@ -1,9 +1,10 @@
 //! Behind which peers stands the same host.
 //!
 //! Findings compare nodes, not sessions: a node's two daemons (one a family) and its sessions with several
-//! leaves are one node. The same are: peers with the same pin; peers with one address in one VRF; and
-//! peers of one rack with equal AS and BGP identifier, provided that no leaf of it has two of one family
-//! of addresses among them, for then two hosts share an identifier by mistake.
+//! leaves are one node. The same are: peers with the same pin in one cluster and VRF; peers with one address
+//! in one VRF, whatever clusters their ranges say; and peers of one rack, cluster and VRF with equal AS and
+//! BGP identifier, provided that no leaf of it has two of one family of addresses among them, for then two
+//! hosts share an identifier by mistake.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -44,14 +45,14 @@ pub(super) struct Hosts {
 pub(super) fn find(peers: &Peers) -> Hosts {
     let mut sets = Sets::new(peers);
     let mut pins: HashMap<(&Scope, &str), PeerIndex, RandomState> = HashMap::default();
-    let mut addresses: HashMap<(&Scope, IpAddr), PeerIndex, RandomState> = HashMap::default();
+    let mut addresses: HashMap<(&Arc<str>, IpAddr), PeerIndex, RandomState> = HashMap::default();
     let mut groups: HashMap<_, Vec<_>, RandomState> = HashMap::default();
     for (at, peer) in peers.iter() {
         let scope = &peer.place.scope;
         if let Some(pin) = &peer.pin {
             sets.join(at, *pins.entry((scope, &pin.name)).or_insert(at));
         }
-        sets.join(at, *addresses.entry((scope, peer.id.address)).or_insert(at));
+        sets.join(at, *addresses.entry((&scope.vrf, peer.id.address)).or_insert(at));
         if let (Some(asn), Some(identifier)) = (peer.heard_as(), peer.identifier()) {
             let key = (scope, &*peer.place.rack, asn, identifier);
             groups.entry(key).or_default().push((at, peer));

@@ -159,7 +159,7 @@ impl Core {
         if let Some(accepted) = judgement.accepted()
             && self.policy.unique(accepted.class())
         {
-            self.compare(key.peer, key.prefix);
+            self.compare(key.peer, key.prefix, accepted.class());
         }
     }
 
@@ -227,15 +227,13 @@ impl Core {
     fn gained(&mut self, key: Key, class: Class) {
         self.count_accepted(key, class, true);
         if self.policy.unique(class) {
-            self.compare(key.peer, key.prefix);
+            self.compare(key.peer, key.prefix, class);
         }
     }
 
     fn lost(&mut self, key: Key, class: Class) {
         self.count_accepted(key, class, false);
-        if let Some(peer) = self.peers.get(key.peer) {
-            self.duplicates.look_at(&peer.place.scope, key.prefix);
-        }
+        self.compare_without(key.peer, key.prefix, class);
     }
 
     /// Keeps the digest of the accepted prefixes, and the count of those that the peer owes.

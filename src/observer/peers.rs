@@ -1,6 +1,6 @@
 //! The known peers: who they are, what their sessions are doing, what they announced in numbers.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::Duration;
@@ -91,6 +91,8 @@ pub(super) struct Peer {
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Place {
     pub(super) scope: Scope,
+    /// Its VRF has several clusters.
+    pub(super) shared: bool,
     pub(super) rack: Arc<str>,
     pub(super) local_as: u32,
 }
@@ -499,6 +501,8 @@ pub(super) struct Map {
     nodes: Vec<Arc<Node>>,
     /// Pins by each of their addresses.
     pins: HashMap<IpAddr, Vec<Arc<Node>>, RandomState>,
+    /// VRFs that have several clusters.
+    shared: BTreeSet<Arc<str>>,
 }
 
 impl Map {
@@ -515,7 +519,10 @@ impl Map {
                 pins.entry(*address).or_default().push(Arc::clone(node));
             }
         }
-        Self { leaves, neighbors, nodes, pins }
+        let first = |vrf: &Arc<str>| config.neighbors.iter().find(|entry| entry.vrf == *vrf);
+        let others = |entry: &&Neighbors| first(&entry.vrf).is_some_and(|one| one.cluster != entry.cluster);
+        let shared = config.neighbors.iter().filter(others).map(|entry| Arc::clone(&entry.vrf)).collect();
+        Self { leaves, neighbors, nodes, pins, shared }
     }
 
     /// The entry that lets this address in: the one with the longest range.
@@ -528,7 +535,8 @@ impl Map {
     pub(super) fn place(&self, neighbors: &Neighbors) -> Option<Place> {
         let leaf = self.leaves.get(&neighbors.leaf)?;
         let scope = Scope { cluster: Arc::clone(&neighbors.cluster), vrf: Arc::clone(&neighbors.vrf) };
-        Some(Place { scope, rack: Arc::clone(&leaf.rack), local_as: leaf.local_as })
+        let shared = self.shared.contains(&scope.vrf);
+        Some(Place { scope, shared, rack: Arc::clone(&leaf.rack), local_as: leaf.local_as })
     }
 
     /// Where the peers of a leaf belong, unless their entry says otherwise.
@@ -543,15 +551,9 @@ impl Map {
         scopes.all(|scope| scope == first).then_some(first)
     }
 
-    /// The rack that a leaf stands in.
-    pub(super) fn rack(&self, leaf: &str) -> Option<&str> {
-        self.leaves.get(leaf).map(|leaf| &*leaf.rack)
-    }
-
-    /// The pin that names this address in this rack.
-    pub(super) fn pin(&self, address: IpAddr, rack: &str) -> Option<&Arc<Node>> {
-        let fits = |node: &&Arc<Node>| node.rack.as_deref().is_none_or(|pinned| pinned == rack);
-        self.pins.get(&address)?.iter().find(fits)
+    /// The pin that names this address there.
+    pub(super) fn pin(&self, address: IpAddr, place: &Place) -> Option<&Arc<Node>> {
+        self.pins.get(&address)?.iter().find(|node| may_stand(node, &place.rack, &place.scope.cluster))
     }
 
     /// Each pinned address on each leaf that would let it in.
@@ -559,14 +561,12 @@ impl Map {
         let mut pinned = Vec::new();
         for node in &self.nodes {
             for leaf in self.leaves.values() {
-                if node.rack.as_ref().is_some_and(|rack| *rack != leaf.rack) {
-                    continue;
-                }
                 let ids = node
                     .addresses
                     .iter()
                     .map(|address| PeerId { leaf: Arc::clone(&leaf.name), address: *address });
-                pinned.extend(ids.filter(|id| self.neighbors(id).is_some()));
+                let lets_in = |entry: &Arc<Neighbors>| may_stand(node, &leaf.rack, &entry.cluster);
+                pinned.extend(ids.filter(|id| self.neighbors(id).is_some_and(lets_in)));
             }
         }
         pinned
@@ -575,6 +575,12 @@ impl Map {
 
 fn scope_of(leaf: &Leaf) -> Scope {
     Scope { cluster: Arc::clone(&leaf.cluster), vrf: Arc::clone(&leaf.vrf) }
+}
+
+/// Whether a pin is for this rack and this cluster.
+fn may_stand(node: &Node, rack: &str, cluster: &str) -> bool {
+    node.rack.as_deref().is_none_or(|pinned| pinned == rack)
+        && node.cluster.as_deref().is_none_or(|pinned| pinned == cluster)
 }
 
 /// Whether `prefix` answers what is expected of a peer with these addresses.

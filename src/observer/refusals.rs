@@ -232,7 +232,8 @@ impl Core {
     /// The node at an address, if it is known or pinned.
     fn name_of(&self, peer: &PeerId) -> Option<Arc<str>> {
         let known = self.peers.find(peer).and_then(|at| self.peers.get(at)?.name.clone());
-        let pinned = || Some(Arc::clone(&self.map.pin(peer.address, self.map.rack(&peer.leaf)?)?.name));
+        let place = || self.map.place(self.map.neighbors(peer)?);
+        let pinned = || Some(Arc::clone(&self.map.pin(peer.address, &place()?)?.name));
         known.or_else(pinned)
     }
 }

@@ -19,7 +19,7 @@ impl Core {
         for id in self.map.pinned() {
             let Some(neighbors) = self.map.neighbors(&id).cloned() else { continue };
             let Some(place) = self.map.place(&neighbors) else { continue };
-            let pin = self.map.pin(id.address, &place.rack).cloned();
+            let pin = self.map.pin(id.address, &place).cloned();
             let known = self.peers.find(&id);
             let at = known.unwrap_or_else(|| self.peers.learn(id, place, now));
             let Some(peer) = self.peers.get_mut(at) else { continue };
@@ -56,7 +56,7 @@ impl Core {
         let neighbors = self.map.neighbors(&peer.id).cloned();
         let place = neighbors.as_ref().and_then(|neighbors| self.map.place(neighbors));
         let (Some(neighbors), Some(place)) = (neighbors, place) else { return self.forget(at, now) };
-        let pin = self.map.pin(peer.id.address, &place.rack).cloned();
+        let pin = self.map.pin(peer.id.address, &place).cloned();
         if pin.is_none() && peer.heard_as().is_none() {
             return self.forget(at, now);
         }
@@ -94,6 +94,9 @@ impl Core {
             self.duplicates.look_at_all();
             // Its rejected routes are rogue here too.
             self.find_rogues_again(at, now);
+            self.review(at);
+        } else if former.shared != peer.place.shared {
+            self.duplicates.look_at_all();
             self.review(at);
         }
         self.hosts_dirty = true;

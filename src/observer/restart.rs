@@ -76,7 +76,7 @@ impl Core {
     fn admit(&mut self, news: &Established, now: Timestamp) -> Option<PeerIndex> {
         let place = self.map.place(&news.neighbors)?;
         let Some(at) = self.peers.find(&news.peer) else {
-            let pin = self.map.pin(news.peer.address, &place.rack).cloned();
+            let pin = self.map.pin(news.peer.address, &place).cloned();
             let at = self.peers.learn(news.peer.clone(), place, now);
             self.peers.get_mut(at)?.pin = pin;
             self.hosts_dirty = true;
@@ -382,7 +382,7 @@ impl Core {
     pub(super) fn find_terms(&mut self, at: PeerIndex) {
         let Some(peer) = self.peers.get_mut(at) else { return };
         peer.neighbors = self.map.neighbors(&peer.id).cloned();
-        peer.pin = self.map.pin(peer.id.address, &peer.place.rack).cloned();
+        peer.pin = self.map.pin(peer.id.address, &peer.place).cloned();
         let terms = self.terms(at).map(Arc::new);
         if let Some(peer) = self.peers.get_mut(at) {
             peer.terms = terms;

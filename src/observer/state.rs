@@ -136,7 +136,7 @@ impl Core {
     fn restore_peer(&mut self, known: KnownPeer, written: Timestamp, now: Timestamp) -> Option<()> {
         let neighbors = Arc::clone(self.map.neighbors(&known.peer)?);
         let place = self.map.place(&neighbors)?;
-        let pin = self.map.pin(known.peer.address, &place.rack).cloned();
+        let pin = self.map.pin(known.peer.address, &place).cloned();
         let found = self.peers.find(&known.peer);
         let at = found.unwrap_or_else(|| self.peers.learn(known.peer, place, now));
         let patience = self.started.after(self.settings.peer_grace);

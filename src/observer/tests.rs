@@ -17,6 +17,7 @@ mod recovery;
 mod refusals;
 mod reload;
 mod restart;
+mod scope;
 mod state;
 mod task;
 mod timers;

@@ -125,7 +125,7 @@ impl Core {
             if let Some(accepted) = after.accepted()
                 && self.policy.unique(accepted.class())
             {
-                self.compare(key.peer, key.prefix);
+                self.compare(key.peer, key.prefix, accepted.class());
             }
             return;
         }

@@ -151,8 +151,8 @@ impl Witness {
         }
     }
 
-    /// What tells nodes apart: the name, or else the peer itself.
-    fn node<'a>(&'a self, peer: &'a PeerId) -> Result<&'a str, &'a PeerId> {
-        self.node.as_deref().ok_or(peer)
+    /// What tells nodes apart: cluster and name, or else the peer itself.
+    fn node<'a>(&'a self, peer: &'a PeerId) -> Result<(&'a str, &'a str), &'a PeerId> {
+        self.node.as_deref().map(|node| (&*self.cluster, node)).ok_or(peer)
     }
 }

@@ -20,7 +20,8 @@ impl Findings {
         let leaf = key.leaf().or_else(|| same(cause.witnesses.keys().map(|peer| &peer.leaf)));
         let node = match &key.about {
             About::Node(node) => Some(node),
-            _ => same(cause.witnesses.values().map(|witness| witness.node.as_ref())).flatten(),
+            _ => same(cause.witnesses.values().map(|witness| (&witness.cluster, witness.node.as_ref())))
+                .and_then(|(_, node)| node),
         };
         let (state, opened) = match cause.state {
             State::Waiting | State::Pending => ("pending", None),
@@ -347,12 +348,15 @@ fn who(cause: &Cause) -> String {
     let mut names: BTreeSet<_> =
         cause.witnesses.iter().map(|(peer, witness)| name(witness.node.as_deref(), peer)).collect();
     if names.len() > 1 {
+        let several = same(cause.witnesses.values().map(|witness| &witness.cluster)).is_none();
         // Two sessions of one node are one node.
         names = cause
             .witnesses
             .iter()
             .map(|(peer, witness)| {
-                witness.node.as_ref().map_or_else(|| peer.to_string(), ToString::to_string)
+                let node = witness.node.as_ref().map_or_else(|| peer.to_string(), ToString::to_string);
+                // Nodes of different clusters may have one name.
+                if several { format!("{node} of {}", witness.cluster) } else { node }
             })
             .collect();
     }

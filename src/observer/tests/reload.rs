@@ -145,14 +145,14 @@ fn a_peer_that_moves_to_another_vrf_takes_its_findings_along() {
     assert_eq!(world.found(), ["duplicate_pod_block pending", "rogue_route pending"]);
     world.reload(|config| {
         for entry in config.neighbors.iter_mut().filter(|entry| &*entry.leaf == "leaf1") {
-            entry.cluster = "blue".into();
+            entry.vrf = "blue".into();
         }
     });
     assert_eq!(world.found(), ["rogue_route pending"]);
-    assert_eq!(world.finding("rogue_route").cluster, "blue");
+    assert_eq!(world.finding("rogue_route").vrf, "blue");
     world.reload(|config| {
         for entry in &mut config.neighbors {
-            entry.cluster = "blue".into();
+            entry.vrf = "blue".into();
         }
     });
     assert_eq!(world.found(), ["duplicate_pod_block pending", "rogue_route pending"]);

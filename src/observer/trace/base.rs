@@ -18,7 +18,8 @@ use crate::config::{self, Config, Environment};
 use crate::observer::Settings;
 use crate::observer::capacity::Fabric;
 use crate::observer::core::{Clocks, Core};
-use crate::observer::findings::{Findings, Key, Scope};
+use crate::observer::duplicates;
+use crate::observer::findings::{Findings, Key};
 use crate::observer::hosts::Twin;
 use crate::observer::maintenance::Maintenance;
 use crate::observer::peers::{Peer, Peers};
@@ -58,7 +59,7 @@ struct Kept<P, F, T, R, E> {
     peers: P,
     vacant: Vec<PeerIndex>,
     findings: F,
-    duplicates: Vec<((Scope, IpNet), Class)>,
+    duplicates: Vec<(duplicates::Place, Class)>,
     twins: T,
     racks_down: Vec<Key>,
     isolated: bool,
