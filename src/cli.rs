@@ -20,6 +20,7 @@ mod reload;
 mod replay;
 mod routes;
 mod run;
+mod scope;
 mod sim;
 mod summary;
 mod table;

@@ -7,6 +7,7 @@ use clap::{Args, ValueEnum};
 
 use super::client::Client;
 use super::output::{Printer, Row, Style};
+use super::scope::Scope;
 use super::table::{Cell, Column, Paint, age};
 use super::{Error, Exit};
 use crate::observer::findings::Kind;
@@ -21,6 +22,8 @@ pub(super) struct Findings {
     /// Of this kind
     #[arg(long, value_parser = PossibleValuesParser::new(Kind::ALL.map(Kind::name)))]
     kind: Option<String>,
+    #[command(flatten)]
+    scope: Scope,
     /// At most so many
     #[arg(long, value_parser = super::positive)]
     limit: Option<usize>,
@@ -52,7 +55,12 @@ impl Findings {
         style: &Style,
         out: &mut impl Write,
     ) -> Result<Exit, Error> {
-        let query = [("state", self.state.map(|state| state.name().to_owned())), ("kind", self.kind)];
+        let query = [
+            ("state", self.state.map(|state| state.name().to_owned())),
+            ("kind", self.kind),
+            ("cluster", self.scope.cluster),
+            ("vrf", self.scope.vrf),
+        ];
         let mut pages = client.pages::<Finding>("/api/v1/findings", &query, self.limit);
         let mut printer = Printer::new::<Finding>(style, out);
         let mut open = false;

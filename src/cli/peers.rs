@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::client::Client;
 use super::output::{self, Row, Style};
+use super::scope::Scope;
 use super::table::{Cell, Column, Paint, age};
 use super::{Error, Exit};
 use crate::observer::view::Peer;
@@ -27,9 +28,8 @@ pub(super) struct Peers {
     /// Of this leaf
     #[arg(long)]
     leaf: Option<String>,
-    /// Of this cluster
-    #[arg(long)]
-    cluster: Option<String>,
+    #[command(flatten)]
+    scope: Scope,
     /// At most so many
     #[arg(long, value_parser = super::positive)]
     limit: Option<usize>,
@@ -76,8 +76,13 @@ impl Peers {
     }
 
     async fn list(self, client: &Client, style: &Style, out: &mut impl Write) -> Result<Exit, Error> {
-        let query =
-            [("state", self.state), ("node", self.node), ("leaf", self.leaf), ("cluster", self.cluster)];
+        let query = [
+            ("state", self.state),
+            ("node", self.node),
+            ("leaf", self.leaf),
+            ("cluster", self.scope.cluster),
+            ("vrf", self.scope.vrf),
+        ];
         let pages = client.pages::<Peer>("/api/v1/peers", &query, self.limit);
         output::list(pages, style, out).await?;
         Ok(Exit::FINE)
@@ -92,6 +97,7 @@ impl Row for Peer {
         Column::left("NODE"),
         Column::left("RACK").wide(),
         Column::left("CLUSTER").wide(),
+        Column::left("VRF").wide(),
         Column::left("STATE"),
         Column::right("SINCE"),
         Column::right("HOLD").wide(),
@@ -116,6 +122,7 @@ impl Row for Peer {
             Cell::maybe(self.node.as_ref()),
             Cell::new(&self.rack),
             Cell::new(&self.cluster),
+            Cell::new(&self.vrf),
             Cell::new(&self.state).paint(state),
             Cell::maybe(self.since.map(|since| age(now, since))),
             Cell::maybe(self.hold_time),

@@ -9,6 +9,7 @@ use ipnet::IpNet;
 
 use super::client::Client;
 use super::output::{self, Row, Style};
+use super::scope::Scope;
 use super::table::{Cell, Column, Paint, age};
 use super::{Error, Exit};
 use crate::observer::view::Route;
@@ -33,9 +34,8 @@ pub(super) struct Routes {
     /// Announced by this address
     #[arg(long)]
     peer: Option<IpAddr>,
-    /// Of this cluster
-    #[arg(long)]
-    cluster: Option<String>,
+    #[command(flatten)]
+    scope: Scope,
     #[command(flatten)]
     state: State,
     /// Rejected for this reason
@@ -134,7 +134,8 @@ impl Routes {
             ("node", self.node),
             ("leaf", self.leaf),
             ("peer", self.peer.map(|peer| peer.to_string())),
-            ("cluster", self.cluster),
+            ("cluster", self.scope.cluster),
+            ("vrf", self.scope.vrf),
             ("state", self.state.name()),
             ("reason", self.reason),
             ("community", self.community),
@@ -153,6 +154,7 @@ impl Row for Route {
         Column::left("LEAF"),
         Column::left("PEER"),
         Column::left("CLUSTER").wide(),
+        Column::left("VRF").wide(),
         Column::left("AS-PATH"),
         Column::right("AGE"),
         Column::left("STATE"),
@@ -179,6 +181,7 @@ impl Row for Route {
             Cell::new(&self.leaf),
             Cell::new(self.peer),
             Cell::new(&self.cluster),
+            Cell::new(&self.vrf),
             Cell::new(&self.as_path),
             Cell::new(age(now, self.since)),
             Cell::new(state).paint(paint),

@@ -8,10 +8,11 @@ use serde::Deserialize;
 
 use super::client::Client;
 use super::output::{self, Style};
+use super::scope::Scope;
 use super::table::{Cell, Column, Paint, Table, age};
 use super::{Error, Exit};
 use crate::config::model;
-use crate::observer::view::{Peer, Summary};
+use crate::observer::view::{Finding, FindingCounts, Peer, Summary};
 use crate::time::Timestamp;
 
 #[derive(Debug, Args)]
@@ -19,6 +20,8 @@ pub(super) struct Show {
     /// Of this leaf alone
     #[arg(long)]
     leaf: Option<String>,
+    #[command(flatten)]
+    scope: Scope,
 }
 
 /// What the summary needs of the configuration.
@@ -58,7 +61,7 @@ impl Show {
         style: &Style,
         out: &mut impl Write,
     ) -> Result<Exit, Error> {
-        let summary: Summary = client.get("/api/v1/summary", &[]).await?;
+        let mut summary: Summary = client.get("/api/v1/summary", &[]).await?;
         if style.is_json() {
             output::value(&summary, style, out)?;
             return Ok(Exit::FINE);
@@ -67,24 +70,54 @@ impl Show {
         let wanted = |leaf: &Leaf| self.leaf.as_ref().is_none_or(|name| *name == leaf.name);
         let mut shown = 0;
         for leaf in config.leaves.into_iter().filter(wanted) {
-            block(&leaf, client, style, out).await?;
             shown += 1;
+            let peers = peers(&leaf, &self.scope, client).await?;
+            // A leaf that hears others alone says nothing of this cluster.
+            if self.scope.is_all() || !peers.is_empty() {
+                leaf_block(&leaf, &peers, style, out)?;
+            }
         }
         if let Some(name) = self.leaf.filter(|_| shown == 0) {
             return Err(Error::Usage(format!("there is no leaf {name:?}")));
+        }
+        if !self.scope.is_all() {
+            summary.findings = counted(&self.scope, client).await?;
         }
         findings(&summary, out)?;
         Ok(Exit::FINE)
     }
 }
 
-async fn block(leaf: &Leaf, client: &Client, style: &Style, out: &mut impl Write) -> Result<(), Error> {
-    let mut pages = client.pages::<Peer>("/api/v1/peers", &[("leaf", Some(leaf.name.clone()))], None);
+async fn peers(leaf: &Leaf, scope: &Scope, client: &Client) -> Result<Vec<Peer>, Error> {
+    let Scope { cluster, vrf } = scope.clone();
+    let query = [("leaf", Some(leaf.name.clone())), ("cluster", cluster), ("vrf", vrf)];
+    let mut pages = client.pages::<Peer>("/api/v1/peers", &query, None);
     let mut peers = Vec::new();
     while let Some(page) = pages.next().await? {
         peers.extend(page);
     }
-    leaf_block(leaf, &peers, style, out)
+    Ok(peers)
+}
+
+/// The findings of a part, as the summary counts those of the whole.
+async fn counted(scope: &Scope, client: &Client) -> Result<FindingCounts, Error> {
+    let Scope { cluster, vrf } = scope.clone();
+    let query = [("cluster", cluster), ("vrf", vrf)];
+    let mut pages = client.pages::<Finding>("/api/v1/findings", &query, None);
+    let mut counts = FindingCounts::default();
+    while let Some(page) = pages.next().await? {
+        for finding in page {
+            match finding.state.as_str() {
+                _ if finding.muted.is_some() => counts.muted += 1,
+                "open" => {
+                    counts.open += 1;
+                    *counts.by_kind.entry(finding.kind).or_default() += 1;
+                }
+                _ => counts.pending += 1,
+            }
+        }
+    }
+    Ok(counts)
 }
 
 /// A leaf and its peers.

@@ -43,6 +43,7 @@ pub(super) fn route(prefix: &str) -> Route {
         peer: "192.168.1.1".parse().unwrap(),
         node: Some("node1".into()),
         cluster: "default".into(),
+        vrf: "default".into(),
         peer_as: 65102,
         path_id: 0,
         class: Class::PodBlock,

@@ -177,7 +177,7 @@ fn files_are_checked_and_compared() {
     let [checked, same, changed, refused] = answers;
     assert_eq!(
         checked,
-        (0, format!("{valid} is fine: 2 leaves, 1 range of neighbors, 1 pinned node, 1 allowed prefix\n"))
+        (0, format!("{valid} is fine: 2 leaves, 2 ranges of neighbors, 1 pinned node, 1 allowed prefix\n"))
     );
     assert_eq!(same, (0, "nothing changes\n".to_owned()));
     assert!(changed.0 == 1 && changed.1.starts_with("EFFECT  CHANGE\napply "), "{changed:?}");
@@ -199,13 +199,24 @@ fn what_a_node_announces_can_be_read() {
         (0, &["192.168.1.1", "4", "65102"][..], &["1", "1", "node1"][..])
     );
 
+    let (code, text) = run(&["summary", "--cluster", "blue"]);
+    assert_eq!((code, text.as_str()), (0, "No findings\n"));
+    let (_, text) = run(&["summary", "--vrf", "default"]);
+    assert!(text.contains("leaf rack1") && !text.contains("leaf rack2"), "{text}");
+    for verb in ["peers", "routes", "findings"] {
+        let (_, text) = run(&[verb, "--cluster", "default", "--vrf", "prod", "--no-headers"]);
+        assert_eq!(text, "", "{verb}");
+    }
+    let (code, text) = run(&["why", "10.244.0.9", "--vrf", "prod"]);
+    assert_eq!((code, text.as_str()), (1, "no peer announces 10.244.0.9/32\n"));
+
     let (code, text) = run(&["routes", "--rejected", "--no-headers"]);
     assert!(code == 0 && text.starts_with("0.0.0.0/0  ") && text.lines().count() == 1, "{text}");
 
     let (code, text) = run(&["why", "10.244.0.9"]);
     assert_eq!(code, 0);
     assert!(
-        text.starts_with("10.244.0.0/26 from 192.168.1.1 (node1) on rack1, AS path 65102: accepted\n"),
+        text.starts_with("10.244.0.0/26 from 192.168.1.1 (node1) on rack1, cluster default, VRF default, AS path 65102: accepted\n"),
         "{text}"
     );
     let (_, text) = run(&["why", "0.0.0.0/0"]);

@@ -8,6 +8,7 @@ use ipnet::IpNet;
 use super::client::Client;
 use super::output::{self, Style};
 use super::routes::Prefix;
+use super::scope::Scope;
 use super::table::printable;
 use super::{Error, Exit};
 use crate::observer::view::{Page, Route, Step, Why as Judged};
@@ -16,6 +17,8 @@ use crate::observer::view::{Page, Route, Step, Why as Judged};
 pub(super) struct Why {
     /// Prefix, or an address: its longest match
     prefix: Prefix,
+    #[command(flatten)]
+    scope: Scope,
 }
 
 impl Why {
@@ -28,7 +31,8 @@ impl Why {
         let Some(prefix) = self.resolve(client).await? else {
             return nothing(self.prefix.net, style, out);
         };
-        let query = [("prefix", Some(prefix.to_string()))];
+        let Scope { cluster, vrf } = self.scope;
+        let query = [("prefix", Some(prefix.to_string())), ("cluster", cluster), ("vrf", vrf)];
         let page: Page<Judged> = client.get("/api/v1/routes/why", &query).await?;
         if page.items.is_empty() {
             return nothing(prefix, style, out);
@@ -51,7 +55,12 @@ impl Why {
         if !self.prefix.is_address {
             return Ok(Some(self.prefix.net));
         }
-        let query = [("prefix", Some(self.prefix.net.to_string())), ("match", Some("covering".to_owned()))];
+        let query = [
+            ("prefix", Some(self.prefix.net.to_string())),
+            ("match", Some("covering".to_owned())),
+            ("cluster", self.scope.cluster.clone()),
+            ("vrf", self.scope.vrf.clone()),
+        ];
         let mut pages = client.pages::<Route>("/api/v1/routes", &query, None);
         let mut longest: Option<IpNet> = None;
         while let Some(routes) = pages.next().await? {
@@ -76,9 +85,10 @@ fn print(judged: &Judged, out: &mut impl Write) -> io::Result<()> {
     let named = route.node.as_ref().filter(|node| ***node != *route.peer.to_string());
     let node = named.map(|node| format!(" ({node})")).unwrap_or_default();
     let stale = if route.stale { ", stale" } else { "" };
+    let (cluster, vrf) = (printable(&route.cluster), printable(&route.vrf));
     writeln!(
         out,
-        "{} from {}{} on {}, AS path {}: {}{stale}",
+        "{} from {}{} on {}, cluster {cluster}, VRF {vrf}, AS path {}: {}{stale}",
         route.prefix,
         route.peer,
         printable(&node),

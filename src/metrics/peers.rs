@@ -138,8 +138,16 @@ fn info(labelled: &Labelled<'_>, out: &mut Samples<'_>) {
     let node = peer.node.as_deref().unwrap_or_default();
     let peer_as = peer.peer_as.map(|number| number.to_string()).unwrap_or_default();
     let (local_as, rack) = (peer.local_as.to_string(), &*peer.rack);
-    let labels =
-        [leaf, ("local_as", &*local_as), ("node", node), address, ("peer_as", &*peer_as), ("rack", rack)];
+    let labels = [
+        ("cluster", &*peer.cluster),
+        leaf,
+        ("local_as", &*local_as),
+        ("node", node),
+        address,
+        ("peer_as", &*peer_as),
+        ("rack", rack),
+        ("vrf", &*peer.vrf),
+    ];
     out.add(&labels, 1);
 }
 

@@ -106,6 +106,7 @@ fn rogue(prefix: &str, path_id: u32) -> view::Route {
         peer: IpAddr::from([192, 168, 1, 1]),
         node: None,
         cluster: "default".into(),
+        vrf: "default".into(),
         peer_as: 65102,
         path_id,
         class: Class::Other,

@@ -78,15 +78,16 @@ fn findings(snapshot: &Snapshot, text: &mut String) {
     let mut counts: BTreeMap<_, u64> = BTreeMap::new();
     for finding in snapshot.findings.iter().filter(|finding| is_current(&finding.state)) {
         let state = if finding.muted.is_some() { "muted" } else { finding.state.as_str() };
-        *counts.entry((&finding.kind, state)).or_default() += 1;
+        *counts.entry((&finding.cluster, &finding.kind, state)).or_default() += 1;
     }
     let mut findings = gauge(
         "findings",
-        "What is wrong now, by kind; pending ones may not last, of muted ones nobody is told.",
+        "What is wrong now, by kind and cluster (of several: all names; empty: all); pending ones may not last, of \
+         muted ones nobody is told.",
         text,
     );
-    for ((kind, state), count) in counts {
-        findings.add(&[("kind", kind), ("state", state)], count);
+    for ((cluster, kind, state), count) in counts {
+        findings.add(&[("cluster", cluster), ("kind", kind), ("state", state)], count);
     }
     let mut omitted = gauge("findings_omitted", "Findings above the bounds: counted, not kept.", text);
     omitted.add(&[], snapshot.findings_omitted);

@@ -25,6 +25,8 @@ pub struct RouteQuery {
     pub peer: Option<IpAddr>,
     /// Of this cluster.
     pub cluster: Option<String>,
+    /// Of this VRF.
+    pub vrf: Option<String>,
     /// In this state.
     pub state: Option<StateFilter>,
     /// Rejected for this reason, among others.
@@ -35,6 +37,13 @@ pub struct RouteQuery {
     pub limit: usize,
     /// Only what comes after this place.
     pub cursor: Option<Cursor>,
+}
+
+impl RouteQuery {
+    /// Routes of exactly this prefix.
+    pub fn of(prefix: IpNet) -> Self {
+        Self { prefix: Some(prefix), ..Self::default() }
+    }
 }
 
 /// How the prefix of a query is meant.

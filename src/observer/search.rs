@@ -248,6 +248,7 @@ impl Core {
             peer: peer.id.address,
             node: peer.name.clone(),
             cluster: peer.place.scope.cluster.clone(),
+            vrf: peer.place.scope.vrf.clone(),
             peer_as: peer.asn().unwrap_or_default(),
             path_id: path.path_id,
             class: path.judgement.class(),
@@ -264,11 +265,12 @@ impl Core {
         }
     }
 
-    /// How every route that has exactly this prefix was judged.
-    pub(super) fn why(&self, prefix: IpNet) -> Vec<view::Why> {
-        let prefix = prefix.trunc();
+    /// How every route was judged that has exactly the query's prefix and comes from a peer that it asks for.
+    pub(super) fn why(&self, query: &RouteQuery) -> Vec<view::Why> {
+        let Some(prefix) = query.prefix.map(|prefix| prefix.trunc()) else { return Vec::new() };
         let family = Family::of(&prefix);
         let routes = self.rib.exact(prefix).filter_map(|path| Some((self.peers.get(path.peer)?, path)));
+        let routes = routes.filter(|(peer, _)| filter::is_of(query, peer));
         let visible = routes.filter(|(peer, path)| !peer.is_lost(family, path.old) && !peer.leaving);
         visible.take(MOST).filter_map(|(peer, path)| self.explain(peer, prefix, &path)).collect()
     }

@@ -8,7 +8,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
-use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, oneshot};
 
@@ -86,7 +85,7 @@ enum Request {
     Findings(oneshot::Sender<Arc<[view::Finding]>>),
     Snapshot(oneshot::Sender<Arc<Snapshot>>),
     Routes(Box<RouteQuery>, oneshot::Sender<view::Page<view::Route>>),
-    Why(IpNet, oneshot::Sender<Vec<view::Why>>),
+    Why(Box<RouteQuery>, oneshot::Sender<Vec<view::Why>>),
     Reconfigure(Arc<Config>, oneshot::Sender<()>),
     Forget(Option<String>, IpAddr, oneshot::Sender<usize>),
     ForgetNode(String, Option<String>, oneshot::Sender<usize>),
@@ -281,8 +280,8 @@ impl<F: Fn(Command)> Task<F> {
                 let _ = answer.send(self.snapshot(now));
             }
             Request::Routes(query, answer) => self.go_on(Search::new(*query), answer),
-            Request::Why(prefix, answer) => {
-                let _ = answer.send(self.core.why(prefix));
+            Request::Why(query, answer) => {
+                let _ = answer.send(self.core.why(&query));
             }
             Request::Reconfigure(config, answer) => {
                 self.core.reconfigure(config, now);
@@ -385,9 +384,9 @@ impl Observer {
         self.ask(|answer| Request::Routes(Box::new(query), answer)).await
     }
 
-    /// How every route that has exactly `prefix` was judged.
-    pub async fn why(&self, prefix: IpNet) -> Option<Vec<view::Why>> {
-        self.ask(|answer| Request::Why(prefix, answer)).await
+    /// How every route was judged that has exactly the query's prefix and comes from a peer that it asks for.
+    pub async fn why(&self, query: RouteQuery) -> Option<Vec<view::Why>> {
+        self.ask(|answer| Request::Why(Box::new(query), answer)).await
     }
 
     /// Takes over policy, nodes, findings and neighbors of `config`: answers when it is in force, while

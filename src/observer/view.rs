@@ -142,6 +142,8 @@ pub struct Route {
     pub node: Option<Arc<str>>,
     /// The cluster.
     pub cluster: Arc<str>,
+    /// The VRF.
+    pub vrf: Arc<str>,
     /// The peer's AS.
     pub peer_as: u32,
     /// Path identifier (RFC 7911); 0 without add-path.

@@ -38,6 +38,7 @@ pub(super) async fn peers(state: State, mut params: Params) -> Result<Json<Page<
     let leaf = params.text("leaf")?;
     let node = params.text("node")?;
     let cluster = params.text("cluster")?;
+    let vrf = params.text("vrf")?;
     let address = params.address("peer")?;
     let session = params.one_of("state", SessionFilter::from_name, SessionFilter::NAMES)?;
     let limit = params.limit()?;
@@ -48,6 +49,7 @@ pub(super) async fn peers(state: State, mut params: Params) -> Result<Json<Page<
         is(leaf.as_ref(), Some(&peer.id.leaf))
             && is(node.as_ref(), peer.node.as_deref())
             && is(cluster.as_ref(), Some(&peer.cluster))
+            && is(vrf.as_ref(), Some(&peer.vrf))
             && address.is_none_or(|address| address == peer.id.address)
             && session.is_none_or(|session| session.matches(peer.state()))
     };
@@ -109,6 +111,7 @@ pub(super) async fn routes(state: State, mut params: Params) -> Result<Json<Page
         leaf: params.text("leaf")?,
         peer: params.address("peer")?,
         cluster: params.text("cluster")?,
+        vrf: params.text("vrf")?,
         state: params.one_of("state", StateFilter::from_name, &["accepted", "rejected", "stale"])?,
         reason: params.one_of("reason", Reason::from_name, &Reason::ALL.map(Reason::name))?,
         community: params.text("community")?,
@@ -123,9 +126,11 @@ pub(super) async fn routes(state: State, mut params: Params) -> Result<Json<Page
 
 pub(super) async fn why(state: State, mut params: Params) -> Result<Json<Page<Why>>, Problem> {
     let prefix = params.prefix("prefix")?;
+    let (cluster, vrf) = (params.text("cluster")?, params.text("vrf")?);
     params.finish()?;
     let prefix = prefix.ok_or_else(|| Problem::bad_request("parameter \"prefix\" is missing"))?;
-    let items = state.ask(state.app.observer.why(prefix)).await?;
+    let query = RouteQuery { cluster, vrf, ..RouteQuery::of(prefix) };
+    let items = state.ask(state.app.observer.why(query)).await?;
     let total = Some(items.len() as u64);
     Ok(Json(Page { items, next_cursor: None, total }))
 }
@@ -186,6 +191,7 @@ pub(super) async fn findings(state: State, mut params: Params) -> Result<Json<Pa
     let wanted_severity = params.one_of("severity", known, &SEVERITIES)?;
     let kind = params.one_of("kind", Kind::from_name, &Kind::ALL.map(Kind::name))?.map(Kind::name);
     let cluster = params.text("cluster")?;
+    let vrf = params.text("vrf")?;
     let leaf = params.text("leaf")?;
     let node = params.text("node")?;
     let peer = params.address("peer")?;
@@ -198,7 +204,8 @@ pub(super) async fn findings(state: State, mut params: Params) -> Result<Json<Pa
         wanted_state.matches(&finding.state)
             && wanted_severity.is_none_or(|severity| severity == finding.severity)
             && kind.is_none_or(|kind| kind == finding.kind)
-            && is(cluster.as_ref(), Some(&finding.cluster))
+            && concerns(&finding.cluster, cluster.as_deref())
+            && concerns(&finding.vrf, vrf.as_deref())
             && is(leaf.as_ref(), finding.leaf.as_deref())
             && is(node.as_ref(), finding.node.as_deref())
             && (peer.is_none() || peer == finding.peer)
@@ -209,6 +216,13 @@ pub(super) async fn findings(state: State, mut params: Params) -> Result<Json<Pa
         |finding: &&Finding| (severity(&finding.severity), finding.since.as_micros(), finding.id.clone());
     let Page { items, next_cursor, total } = page::page(findings, key, after.as_ref(), limit);
     Ok(Json(Page { items: items.into_iter().cloned().collect(), next_cursor, total }))
+}
+
+/// Whether a finding with this `scope`, which may be several (`a, b`) or all (empty), is one of `wanted`.
+fn concerns(scope: &str, wanted: Option<&str>) -> bool {
+    wanted.is_none_or(|wanted| {
+        scope.is_empty() || scope == wanted || scope.split(", ").any(|one| one == wanted)
+    })
 }
 
 pub(super) async fn events(state: State, mut params: Params) -> Result<Json<Page<Arc<Event>>>, Problem> {
@@ -229,4 +243,24 @@ pub(super) async fn events(state: State, mut params: Params) -> Result<Json<Page
     let Page { items, next_cursor, .. } =
         page::page(kept.into_iter().filter(wanted), |event| event.id, None, limit);
     Ok(Json(Page { items, next_cursor, total: None }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::concerns;
+
+    #[test]
+    fn a_finding_of_several_clusters_concerns_each_of_them() {
+        for (scope, wanted, expected) in [
+            ("a, b", "a", true),
+            ("a, b", "b", true),
+            ("a, b", "a, b", true),
+            ("a, b", "c", false),
+            ("ab", "a", false),
+            ("", "a", true),
+        ] {
+            assert_eq!(concerns(scope, Some(wanted)), expected, "{scope:?} {wanted}");
+            assert!(concerns(scope, None));
+        }
+    }
 }

@@ -41,6 +41,12 @@ listen = ["127.0.0.2:1790"]
 leaf = "rack1"
 range = "192.168.1.0/26"
 peer_as = ["65102-65199"]
+[[neighbors]]
+leaf = "rack1"
+range = "192.168.1.32/27"
+peer_as = ["65102-65199"]
+cluster = "blue"
+vrf = "prod"
 [[nodes]]
 name = "node1"
 rack = "rack1"

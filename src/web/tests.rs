@@ -375,6 +375,35 @@ async fn routes_page_by_page_with_and_without_filters() {
 }
 
 #[tokio::test]
+async fn every_list_can_be_asked_for_one_cluster_or_vrf() {
+    let server = Server::start(None).await;
+    let shared = ["10.244.0.0/26", "0.0.0.0/0"];
+    server.announce("192.168.1.1", &shared).await;
+    server.announce("192.168.1.33", &shared).await;
+    while server.held().await.1 < 2 {
+        tokio::task::yield_now().await;
+    }
+    for (scope, expected) in [
+        ("cluster=default", &["192.168.1.1"][..]),
+        ("vrf=default", &["192.168.1.1"]),
+        ("cluster=blue", &["192.168.1.33"]),
+        ("vrf=prod", &["192.168.1.33"]),
+        ("cluster=blue&vrf=default", &[]),
+    ] {
+        for list in ["peers?state=up", "routes?prefix=0.0.0.0/0", "findings?kind=rogue_route"] {
+            let items = pages(&server, &format!("{list}&{scope}")).await;
+            assert_eq!(column(&items, "peer"), expected, "{list} {scope}");
+        }
+        let (_, why) = server.get(&format!("/api/v1/routes/why?prefix=10.244.0.0/26&{scope}")).await;
+        let peers =
+            why["items"].as_array().unwrap().iter().map(|item| item["route"]["peer"].as_str().unwrap());
+        assert_eq!(peers.collect::<Vec<_>>(), expected, "why {scope}");
+    }
+    let routes = pages(&server, "routes?vrf=prod&state=accepted").await;
+    assert_eq!((&routes[0]["cluster"], &routes[0]["vrf"]), (&json!("blue"), &json!("prod")));
+}
+
+#[tokio::test]
 async fn peers_and_findings_page_by_page() {
     let server = Server::start(Some(TOKEN)).await;
     for (at, address) in ["192.168.1.3", "192.168.1.1", "192.168.1.2"].into_iter().enumerate() {

@@ -23,6 +23,7 @@ pub(super) const fn is_narrow(query: &RouteQuery) -> bool {
         || query.community.is_some()
         || query.leaf.is_some()
         || query.cluster.is_some()
+        || query.vrf.is_some()
         || query.peer.is_some()
         || query.node.is_some()
 }
@@ -35,6 +36,7 @@ pub(super) fn is_of(query: &RouteQuery, peer: &Peer) -> bool {
     let address = |asked: IpAddr| asked == peer.id.address;
     fits(query.leaf.as_ref(), &peer.id.leaf)
         && fits(query.cluster.as_ref(), &peer.place.scope.cluster)
+        && fits(query.vrf.as_ref(), &peer.place.scope.vrf)
         && query.peer.is_none_or(address)
         && query.node.as_ref().is_none_or(|asked| peer.name.as_deref() == Some(asked))
 }

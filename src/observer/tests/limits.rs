@@ -222,7 +222,7 @@ fn what_is_above_a_holding_limit_is_rejected_until_there_is_room() {
     let accepted = world.routes_of(&node).iter().filter(|route| route.ends_with("accepted")).count();
     assert_eq!((accepted, world.routes_of(&node).len()), (3, 4));
     world.check();
-    let why = world.core.why(net("10.244.2.0/26"));
+    let why = world.core.why(&RouteQuery::of(net("10.244.2.0/26")));
     assert!(why[0].steps.last().unwrap().passed);
 }
 
@@ -239,7 +239,7 @@ fn a_limit_is_about_both_families_together() {
     let refused = world.peer(&node).rejected.map(|by_reason| by_reason[Reason::Limit as usize]);
     assert_eq!(refused, [1, 1]);
     assert_eq!(world.peer(&node).held(), 5);
-    let why = world.core.why(net("fd00:244::80/122"));
+    let why = world.core.why(&RouteQuery::of(net("fd00:244::80/122")));
     assert_eq!(why[0].route.reasons, [Reason::Limit]);
 }
 

@@ -115,7 +115,7 @@ fn totals_come_from_counters_or_not_at_all() {
 #[test]
 fn why_tells_every_step_for_every_route_of_the_prefix() {
     let world = world();
-    let why = world.core.why(net("10.244.2.0/26"));
+    let why = world.core.why(&RouteQuery::of(net("10.244.2.0/26")));
     assert_eq!(why.len(), 2);
     let rejected = why.iter().find(|why| why.verdict == "rejected").expect("the leak");
     let failed: Vec<_> = rejected.steps.iter().filter(|step| !step.passed).map(|step| step.check).collect();
@@ -123,5 +123,5 @@ fn why_tells_every_step_for_every_route_of_the_prefix() {
     assert!(failed.contains(&Reason::AsPathTooLong));
     let order: Vec<_> = rejected.steps.iter().map(|step| step.check).collect();
     assert_eq!(order, Reason::ALL);
-    assert!(world.core.why(net("10.244.3.0/26")).is_empty());
+    assert!(world.core.why(&RouteQuery::of(net("10.244.3.0/26"))).is_empty());
 }

@@ -76,7 +76,7 @@ async fn answers_every_question_and_ends_with_its_senders() {
     let none = RouteQuery { node: Some("nobody".to_owned()), ..RouteQuery::default() };
     let page = observer.routes(none).await.expect("an answer");
     assert_eq!((page.items.len(), page.next_cursor), (0, None), "all were looked at");
-    assert_eq!(observer.why(net("0.0.0.0/0")).await.expect("an answer").len(), 1);
+    assert_eq!(observer.why(RouteQuery::of(net("0.0.0.0/0"))).await.expect("an answer").len(), 1);
 
     assert!(observer.events().newer_than(0).await);
     let kinds: Vec<_> = observer.events().since(0, 1_000).iter().map(|event| event.kind.clone()).collect();
