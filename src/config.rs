@@ -14,6 +14,7 @@ mod error;
 pub mod model;
 mod read;
 mod shown;
+mod source;
 mod table;
 
 pub use diff::{Change, Changes, Effect, diff, same_terms};
@@ -23,21 +24,23 @@ pub use model::Config;
 pub use shown::text;
 pub(crate) use table::nearest;
 
-/// Reads the configuration file at `path`.
+use source::Sources;
+
+/// Reads the configuration file at `path`, and the files that it includes.
 ///
 /// # Errors
 ///
-/// All that is wrong with it.
+/// All that is wrong with them.
 pub fn load(path: &Path, environment: &dyn Environment) -> Result<Config, Errors> {
+    // The same file names the same places, from wherever it is read.
+    let directory = std::path::absolute(path).ok();
+    let directory = directory.as_deref().unwrap_or(path).parent().unwrap_or(Path::new("")).to_owned();
+    let sources = |text| Sources::new(path.to_owned(), directory, text);
     match environment.file(path) {
-        // The same file names the same places, from wherever it is read.
-        Ok(text) => {
-            let directory = std::path::absolute(path).ok();
-            let directory = directory.as_deref().unwrap_or(path).parent().unwrap_or(Path::new(""));
-            read::config(&text, directory, environment).map_err(|errors| Errors::new(path, &text, errors))
-        }
+        Ok(text) => read::config(sources(text), environment),
         Err(error) => {
-            Err(Errors::new(path, "", vec![Error::plain(format!("cannot read {}: {error}", path.display()))]))
+            let error = Error::plain(format!("cannot read {}: {error}", path.display()));
+            Err(Errors::new(sources(String::new()), vec![error]))
         }
     }
 }
@@ -49,8 +52,8 @@ pub fn load(path: &Path, environment: &dyn Environment) -> Result<Config, Errors
 ///
 /// All that is wrong with it.
 pub fn parse(text: &str, path: &Path, environment: &dyn Environment) -> Result<Config, Errors> {
-    let directory = path.parent().unwrap_or(Path::new(""));
-    read::config(text, directory, environment).map_err(|errors| Errors::new(path, text, errors))
+    let directory = path.parent().unwrap_or(Path::new("")).to_owned();
+    read::config(Sources::new(path.to_owned(), directory, text.to_owned()), environment)
 }
 
 #[cfg(test)]

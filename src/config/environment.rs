@@ -13,6 +13,13 @@ pub trait Environment {
     /// It cannot be read, or is not UTF-8.
     fn file(&self, path: &Path) -> io::Result<String>;
 
+    /// The names of what is in the directory at `path`, in no order.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be listed.
+    fn names(&self, path: &Path) -> io::Result<Vec<String>>;
+
     /// The environment variable `name`, if it is set.
     fn variable(&self, name: &str) -> Option<String>;
 }
@@ -24,6 +31,13 @@ pub struct Machine;
 impl Environment for Machine {
     fn file(&self, path: &Path) -> io::Result<String> {
         fs::read_to_string(path)
+    }
+
+    fn names(&self, path: &Path) -> io::Result<Vec<String>> {
+        let entries = fs::read_dir(path)?;
+        entries
+            .filter_map(|entry| entry.map(|entry| entry.file_name().into_string().ok()).transpose())
+            .collect()
     }
 
     fn variable(&self, name: &str) -> Option<String> {

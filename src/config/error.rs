@@ -2,17 +2,18 @@
 
 use std::fmt;
 use std::ops::Range;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
+use super::source::{Source, Sources};
 use super::table::Place;
 
-/// Everything that is wrong with a file, in the file's order; displays as carets under the places.
+/// Everything that is wrong with a file and those it includes, in their order; displays as carets under the
+/// places.
 ///
 /// Values of keys that look as if they held a secret are never shown.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Errors {
-    file: PathBuf,
-    text: String,
+    sources: Sources,
     hidden: Vec<Range<usize>>,
     found: Vec<Error>,
 }
@@ -27,9 +28,14 @@ pub struct Error {
 }
 
 impl Errors {
-    pub(super) fn new(file: &Path, text: &str, mut errors: Vec<Error>) -> Self {
+    pub(super) fn new(sources: Sources, mut errors: Vec<Error>) -> Self {
         errors.sort_by_key(|error| error.span.as_ref().map_or(0, |span| span.start));
-        Self { file: file.to_owned(), text: text.to_owned(), hidden: secrets(text), found: errors }
+        let within = |source: &Source| {
+            let start = source.start;
+            secrets(&source.text).into_iter().map(move |range| range.start + start..range.end + start)
+        };
+        let hidden = sources.iter().flat_map(within).collect();
+        Self { sources, hidden, found: errors }
     }
 
     /// The errors, in the file's order.
@@ -37,28 +43,37 @@ impl Errors {
         self.found.iter()
     }
 
-    /// Line and column of an error of this file, both from 1.
-    pub fn position(&self, error: &Error) -> Option<(usize, usize)> {
-        let start = error.span.as_ref()?.start;
-        let before = self.text.get(..start)?;
-        let line = before.matches('\n').count() + 1;
-        let column = before.chars().rev().take_while(|char| *char != '\n').count() + 1;
-        Some((line, column))
+    /// The file that an error is in.
+    pub fn file(&self, error: &Error) -> &Path {
+        &self.source(error).shown
     }
 
-    /// The text in `range` as it may be shown.
-    fn shown(&self, range: Range<usize>) -> String {
+    /// Line and column of an error in its file, both from 1.
+    pub fn position(&self, error: &Error) -> Option<(usize, usize)> {
+        self.source(error).position(error.span.as_ref()?.start)
+    }
+
+    fn source(&self, error: &Error) -> &Source {
+        self.sources.of(error.span.as_ref().map_or(0, |span| span.start))
+    }
+
+    /// The text of a file in `range` as it may be shown.
+    fn shown(&self, source: &Source, range: Range<usize>) -> String {
+        let text = |range: Range<usize>| {
+            let local = range.start.saturating_sub(source.start)..range.end.saturating_sub(source.start);
+            source.text.get(local).unwrap_or_default()
+        };
         let mut shown = String::new();
         let mut at = range.start;
         for hidden in &self.hidden {
             if hidden.end <= at || range.end <= hidden.start {
                 continue;
             }
-            shown.push_str(self.text.get(at..hidden.start).unwrap_or_default());
+            shown.push_str(text(at..hidden.start));
             shown.push_str("********");
             at = hidden.end;
         }
-        shown.push_str(self.text.get(at..range.end).unwrap_or_default());
+        shown.push_str(text(at..range.end));
         shown.replace(|char: char| char.is_control() && char != '\t', "\u{fffd}")
     }
 
@@ -68,14 +83,17 @@ impl Errors {
         if let (Some(span), Some((line, column))) = (&error.span, self.position(error)) {
             let number = line.to_string();
             gutter = number.len();
-            let start =
-                self.text.get(..span.start).and_then(|before| before.rfind('\n')).map_or(0, |at| at + 1);
-            let rest = self.text.get(start..).unwrap_or_default();
+            let source = self.source(error);
+            let before = source.text.get(..span.start - source.start).unwrap_or_default();
+            let first = before.rfind('\n').map_or(0, |at| at + 1);
+            let rest = source.text.get(first..).unwrap_or_default();
+            let start = source.start + first;
             let end = start + rest.lines().next().unwrap_or_default().trim_end().len();
-            let indent: String = self.shown(start..span.start).chars().map(blank).collect();
-            let width = self.shown(span.start..span.end.min(end.max(span.start))).chars().count().max(1);
-            write!(f, "\n{:gutter$}--> {}:{line}:{column}", "", self.file.display())?;
-            write!(f, "\n{:gutter$} |\n{number} | {}", "", self.shown(start..end))?;
+            let shown = |range| self.shown(source, range);
+            let indent: String = shown(start..span.start).chars().map(blank).collect();
+            let width = shown(span.start..span.end.min(end.max(span.start))).chars().count().max(1);
+            write!(f, "\n{:gutter$}--> {}:{line}:{column}", "", source.shown.display())?;
+            write!(f, "\n{:gutter$} |\n{number} | {}", "", shown(start..end))?;
             write!(f, "\n{:gutter$} | {indent}{}", "", "^".repeat(width))?;
         }
         if let Some(help) = &error.help {

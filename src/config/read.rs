@@ -2,20 +2,20 @@
 //! before it.
 
 use std::net::{IpAddr, SocketAddr};
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use ipnet::IpNet;
-use toml::de::DeTable;
 
 use super::environment::Environment;
-use super::error::Error;
+use super::error::{Error, Errors};
 use super::model::{
     Config, FabricLimits, Findings, Global, Http, Log, LogFormat, LogLevel, Metrics, PerPeer,
 };
-use super::table::{Place, Reporter, Section, Value, suggestion};
+use super::source::Sources;
+use super::table::{Reporter, Section, Value, suggestion};
 
+mod include;
 mod leaf;
 mod neighbors;
 mod node;
@@ -56,32 +56,27 @@ const FINDINGS: [&str; 23] = [
     "timer_trouble",
 ];
 
-/// Reads the whole file; `directory` is where its relative paths start.
-pub(super) fn config(
-    text: &str,
-    directory: &Path,
-    environment: &dyn Environment,
-) -> Result<Config, Vec<Error>> {
-    let entries = match DeTable::parse(text) {
-        Ok(entries) => entries.into_inner(),
-        Err(error) => return Err(vec![syntax(text, &error)]),
-    };
-    let reporter = Reporter::new(text);
-    let config = root(Section::root(&reporter, entries), &Secrets { directory, environment });
-    let errors = reporter.into_errors();
-    if errors.is_empty() { Ok(config) } else { Err(errors) }
-}
-
-fn syntax(text: &str, error: &toml::de::Error) -> Error {
-    let span = error.span().unwrap_or(0..0);
-    let place = Place { span: span.start.min(text.len())..span.end.min(text.len()), path: String::new() };
-    Error::at(&place, error.message().trim().replace('\n', ", ").replace(", expected nothing", ""))
+/// Reads the whole file, and the files that it includes.
+pub(super) fn config(mut sources: Sources, environment: &dyn Environment) -> Result<Config, Errors> {
+    let errors = include::read(&mut sources, environment);
+    if !errors.is_empty() {
+        return Err(Errors::new(sources, errors));
+    }
+    let read = include::merged(&sources).and_then(|entries| {
+        let reporter = Reporter::new(&sources);
+        let config = root(Section::root(&reporter, entries), &Secrets { environment });
+        let errors = reporter.into_errors();
+        if errors.is_empty() { Ok(config) } else { Err(errors) }
+    });
+    read.map_err(|errors| Errors::new(sources, errors))
 }
 
 fn root(mut root: Section<'_, '_>, secrets: &Secrets<'_>) -> Config {
     version(&mut root);
+    // What it names is read by now.
+    root.take("include");
     let mut listeners = Listeners::default();
-    let global = global(root.section("global"), secrets.directory);
+    let global = global(root.section("global"));
     let http = http(root.section("http"), secrets, &mut listeners);
     let leaves = leaf::leaves(&mut root, &mut listeners);
     let neighbors = neighbors::neighbors(&mut root, &leaves, secrets);
@@ -104,9 +99,9 @@ fn version(root: &mut Section<'_, '_>) {
     }
 }
 
-fn global(mut section: Section<'_, '_>, directory: &Path) -> Global {
+fn global(mut section: Section<'_, '_>) -> Global {
     let name = section.read("name", name).map(|name| name.to_string());
-    let state_dir = section.read("state_dir", |value| value.text().map(|path| directory.join(path)));
+    let state_dir = section.read("state_dir", Value::path);
     let mut log = section.section("log");
     let formats = [("text", LogFormat::Text), ("json", LogFormat::Json)];
     let levels = [

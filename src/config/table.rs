@@ -4,21 +4,23 @@
 use std::cell::RefCell;
 use std::fmt;
 use std::ops::{Range, RangeInclusive};
+use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
+use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::error::Error;
+use super::source::{Source, Sources};
 
 /// Keys that versions to come will know: told apart from mistakes.
-const LATER: [&str; 9] =
-    ["alerts", "apic", "eepg", "include", "journal", "redirect", "safety", "tls", "transit"];
+const LATER: [&str; 7] = ["alerts", "apic", "eepg", "journal", "redirect", "safety", "tls"];
 
-/// Where something stands in the file.
+/// Where something stands in a file.
 #[derive(Clone, Debug)]
 pub(super) struct Place {
-    /// Octets of the text.
+    /// Octets of all files.
     pub(super) span: Range<usize>,
     /// `neighbors[0].range`.
     pub(super) path: String,
@@ -27,13 +29,13 @@ pub(super) struct Place {
 /// Collects what is wrong.
 #[derive(Debug)]
 pub(super) struct Reporter<'t> {
-    text: &'t str,
+    sources: &'t Sources,
     errors: RefCell<Vec<Error>>,
 }
 
 impl<'t> Reporter<'t> {
-    pub(super) const fn new(text: &'t str) -> Self {
-        Self { text, errors: RefCell::new(Vec::new()) }
+    pub(super) const fn new(sources: &'t Sources) -> Self {
+        Self { sources, errors: RefCell::new(Vec::new()) }
     }
 
     pub(super) fn report(&self, error: Error) {
@@ -44,9 +46,18 @@ impl<'t> Reporter<'t> {
         self.errors.into_inner()
     }
 
-    /// The line, from 1, that `place` begins on.
-    pub(super) fn line(&self, place: &Place) -> usize {
-        self.text.get(..place.span.start).map_or(1, |before| before.matches('\n').count() + 1)
+    /// The file that `place` is in.
+    pub(super) fn source(&self, place: &Place) -> &'t Source {
+        self.sources.of(place.span.start)
+    }
+
+    /// The line that `place` begins on, for somebody who looks at `here`.
+    pub(super) fn line(&self, place: &Place, here: &Place) -> String {
+        let source = self.source(place);
+        let (line, _) = source.position(place.span.start).unwrap_or((1, 1));
+        let elsewhere = source.start != self.source(here).start;
+        let file = if elsewhere { format!(" of {}", source.shown.display()) } else { String::new() };
+        format!("line {line}{file}")
     }
 }
 
@@ -188,6 +199,12 @@ pub(super) struct Value<'r, 't> {
 }
 
 impl<'r, 't> Value<'r, 't> {
+    /// The value of a key of the first file.
+    pub(super) fn of(key: &str, value: Spanned<DeValue<'t>>, reporter: &'r Reporter<'t>) -> Self {
+        let place = Place { span: value.span(), path: key.to_owned() };
+        Value { reporter, place, content: value.into_inner() }
+    }
+
     pub(super) const fn reporter(&self) -> &'r Reporter<'t> {
         self.reporter
     }
@@ -220,7 +237,7 @@ impl<'r, 't> Value<'r, 't> {
     /// The items of a list; a single value stands for a list of one.
     pub(super) fn list(self) -> Vec<Self> {
         let DeValue::Array(items) = self.content else { return vec![self] };
-        let item = |(index, item): (usize, toml::Spanned<DeValue<'t>>)| Value {
+        let item = |(index, item): (usize, Spanned<DeValue<'t>>)| Value {
             reporter: self.reporter,
             place: Place { span: item.span(), path: format!("{}[{index}]", self.place.path) },
             content: item.into_inner(),
@@ -241,6 +258,11 @@ impl<'r, 't> Value<'r, 't> {
             DeValue::String(text) => Some(text),
             _ => self.expected("a string"),
         }
+    }
+
+    /// A path, relative to the file that names it.
+    pub(super) fn path(&self) -> Option<PathBuf> {
+        self.text().map(|path| self.reporter.source(&self.place).path(path))
     }
 
     pub(super) const fn is_text(&self) -> bool {

@@ -17,6 +17,7 @@ use super::{Config, Environment, Errors, load, parse};
 
 mod carets;
 mod changes;
+mod include;
 mod secrets;
 
 /// The shortest useful file.
@@ -70,6 +71,14 @@ impl Environment for Fake {
     fn file(&self, path: &Path) -> io::Result<String> {
         let text = path.to_str().and_then(|path| self.files.get(path));
         text.cloned().ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))
+    }
+
+    fn names(&self, path: &Path) -> io::Result<Vec<String>> {
+        let within = |file: &&str| Path::new(file).parent() == Some(path);
+        let name = |file: &str| Some(Path::new(file).file_name()?.to_str()?.to_owned());
+        let names: Vec<_> =
+            self.files.keys().filter(|file| within(file)).filter_map(|file| name(file)).collect();
+        if names.is_empty() { Err(io::ErrorKind::NotFound.into()) } else { Ok(names) }
     }
 
     fn variable(&self, name: &str) -> Option<String> {

@@ -17,20 +17,21 @@ pub(super) fn leaves(root: &mut Section<'_, '_>, listeners: &mut Listeners) -> V
         root.reporter().report(Error::plain(message));
     }
     let mut leaves: Vec<Leaf> = Vec::new();
-    let mut lines: Vec<usize> = Vec::new();
+    let mut places: Vec<Option<Place>> = Vec::new();
     for mut section in sections {
         let reporter = section.reporter();
         let name_of = section.require("name").and_then(|value| {
             let name = name(&value)?;
-            if let Some(line) = leaves.iter().position(|leaf| leaf.name == name).and_then(|at| lines.get(at))
-            {
-                value.fail(format!("leaf `{name}` is already defined on line {line}"));
+            let same = leaves.iter().position(|leaf| leaf.name == name);
+            if let Some(Some(first)) = same.and_then(|at| places.get(at)) {
+                let line = reporter.line(first, &value.place);
+                value.fail(format!("leaf `{name}` is already defined on {line}"));
             }
-            Some((name, reporter.line(&value.place)))
+            Some((name, value.place))
         });
-        let (name, line) = name_of.unwrap_or_default();
-        leaves.push(leaf(&mut section, name, listeners));
-        lines.push(line);
+        let (name, place) = name_of.unzip();
+        leaves.push(leaf(&mut section, name.unwrap_or_default(), listeners));
+        places.push(place);
     }
     leaves
 }

@@ -8,7 +8,7 @@ use ipnet::IpNet;
 
 use super::super::error::Error;
 use super::super::model::{AsRange, Leaf, LimitAction, Limits, Neighbors};
-use super::super::table::{Section, Value};
+use super::super::table::{Place, Section, Value};
 use super::secret::Secrets;
 use super::{AS_TRANS, name, prefix, unusable};
 
@@ -28,16 +28,17 @@ pub(super) struct Entries {
 /// All entries whose leaf and range are readable.
 pub(super) fn neighbors(root: &mut Section<'_, '_>, leaves: &[Leaf], secrets: &Secrets<'_>) -> Entries {
     let mut entries = Entries { read: Vec::new(), complete: true };
-    let mut lines: Vec<usize> = Vec::new();
+    let mut places: Vec<Place> = Vec::new();
     for mut section in root.sections("neighbors") {
         let leaf = section.require("leaf").and_then(|value| leaf_of(&value, leaves));
         let range = section.require("range").and_then(|value| prefix(&value).map(|range| (range, value)));
         if let (Some(leaf), Some((range, value))) = (leaf, &range) {
             let equal = |entry: &Neighbors| entry.leaf == leaf.name && entry.range == *range;
-            if let Some(line) = entries.read.iter().position(equal).and_then(|at| lines.get(at)) {
-                value.fail(format!("leaf `{}` has the range {range} already, on line {line}", leaf.name));
+            if let Some(first) = entries.read.iter().position(equal).and_then(|at| places.get(at)) {
+                let line = section.reporter().line(first, &value.place);
+                value.fail(format!("leaf `{}` has the range {range} already, on {line}", leaf.name));
             }
-            lines.push(section.reporter().line(&value.place));
+            places.push(value.place.clone());
         }
         let range = range.map(|(range, _)| range);
         match entry(&mut section, leaf, range, secrets) {

@@ -1,7 +1,5 @@
 //! Secrets: only ever in files and environment variables.
 
-use std::path::Path;
-
 use super::super::environment::Environment;
 use super::super::model::Secret;
 use super::super::table::{Section, Value};
@@ -14,8 +12,6 @@ const INLINE: [&str; 3] = ["password", "secret", "token"];
 
 /// Where secrets are read from.
 pub(super) struct Secrets<'e> {
-    /// Where relative paths start.
-    pub(super) directory: &'e Path,
     pub(super) environment: &'e dyn Environment,
 }
 
@@ -68,7 +64,7 @@ impl Secrets<'_> {
     }
 
     fn file(&self, value: &Value<'_, '_>) -> Option<String> {
-        let path = self.directory.join(value.text()?);
+        let path = value.path()?;
         match self.environment.file(&path) {
             Ok(text) => Some(text),
             Err(error) => {

@@ -130,10 +130,6 @@ fn root() {
         (and("[[metrics]]"), &["24:1 [[[metrics]]] expected a table, found a list"]),
         (and("[nodes]"), &["24:1 [[nodes]] `nodes` is a list of tables (write [[nodes]])"]),
         (
-            with("version = 1", "version = 1\ninclude = [\"*.toml\"]"),
-            &["3:1 [include] `include` is not supported by this version"],
-        ),
-        (
             and("[[apic]]\nname = 1\n[[eepg]]\n[[redirect]]\n[safety]\nmode = 1\n[alerts]\n[journal]\n"),
             &[
                 "24:3 [apic] `apic` is not supported by this version",
@@ -299,7 +295,6 @@ fn neighbors() {
             &["12:18 [nan] must be above 0 and at most 1 (it is a share of `prefixes`: 0.8 warns at 80 %)"],
         ),
         (more("graceful_restart = true"), &["12:20 [true] expected a table, found true or false"]),
-        (more("transit = true"), &["12:1 [transit] `transit` is not supported by this version"]),
     ]);
 }
 

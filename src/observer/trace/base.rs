@@ -215,6 +215,10 @@ impl Environment for Nothing {
         Err(std::io::ErrorKind::NotFound.into())
     }
 
+    fn names(&self, _: &std::path::Path) -> std::io::Result<Vec<String>> {
+        Err(std::io::ErrorKind::NotFound.into())
+    }
+
     fn variable(&self, _: &str) -> Option<String> {
         None
     }
