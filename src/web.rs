@@ -5,7 +5,7 @@
 //! | `/metrics`, `/healthz`, `/readyz`, `/` | |
 //! | `/api/v1/summary`, `/api/v1/config`, `/api/v1/version` | |
 //! | `/api/v1/peers` | `leaf`, `node`, `cluster`, `vrf`, `peer`, `state` = `up`, `down` or a name of RFC 4271 |
-//! | `/api/v1/routes` | `prefix`, `match` = `exact`, `longer` or `covering`, `class`, `node`, `leaf`, `peer`, `cluster`, `vrf`, `state` = `accepted`, `rejected` or `stale`, `reason`, `community` |
+//! | `/api/v1/routes` | `prefix`, `match` = `exact`, `longer` or `covering`, `class`, `node`, `leaf`, `peer`, `cluster`, `vrf`, `state` = `accepted`, `rejected`, `noted` or `stale`, `reason`, `community` |
 //! | `/api/v1/routes/why` | `prefix`, `cluster`, `vrf` |
 //! | `/api/v1/findings` | `state` = `pending`, `open`, `resolved` or `all`, `severity`, `kind`, `cluster`, `vrf` (one that concerns several is found by each), `leaf`, `node`, `peer`, `prefix` |
 //! | `/api/v1/events` | `since`, `kind`, `leaf`, `peer` |

@@ -9,11 +9,19 @@ use thirdleaf::config::{Config, Environment, Errors, diff, parse, text};
 /// What every file and every variable that holds a secret says.
 const SECRET: &str = "correct-horse-battery-staple";
 
+/// What every file says that may be included.
+const INCLUDED: &str = "[[nodes]]\nname = \"n\"\naddress = \"192.168.1.1\"\n";
+
+const FILE: &str = "/etc/thirdleaf/thirdleaf.toml";
+
 /// A machine on which every file and variable is there, except for those with an `x` in their name.
 struct Pretended;
 
 impl Environment for Pretended {
     fn file(&self, path: &Path) -> io::Result<String> {
+        if path.extension().is_some_and(|extension| extension == "toml") {
+            return Ok(INCLUDED.to_owned());
+        }
         let secret = self.variable(&path.to_string_lossy()).ok_or(io::ErrorKind::NotFound)?;
         Ok(secret + "\n")
     }
@@ -37,7 +45,7 @@ pub fn check(data: &[u8]) {
 }
 
 fn read(text: &str) -> Result<Config, Errors> {
-    parse(text, Path::new("/etc/thirdleaf/thirdleaf.toml"), &Pretended)
+    parse(text, Path::new(FILE), &Pretended)
 }
 
 fn point_into(text: &str, errors: &Errors) {
@@ -45,12 +53,19 @@ fn point_into(text: &str, errors: &Errors) {
     for error in errors.iter() {
         assert!(!error.message().is_empty() && !error.message().contains('\n'), "{:?}", error.message());
         let Some((line, column)) = errors.position(error) else { continue };
+        let text = match errors.file(error) {
+            file if file == Path::new(FILE) => text,
+            file if file.extension().is_some_and(|extension| extension == "toml") => INCLUDED,
+            _ => continue,
+        };
         let found = text.split('\n').nth(line - 1).expect("the line is there");
         assert!(column <= found.chars().count() + 1, "column {column} of {found:?}");
     }
     let shown = errors.to_string();
     assert!(!shown.contains(|char: char| char.is_control() && char != '\n' && char != '\t'), "{shown:?}");
-    assert!(!shown.contains(SECRET) || text.contains(SECRET), "{shown}");
+    // Who includes the file of a secret wants it to be read as one of ours.
+    let may_show = text.contains(SECRET) || text.contains("include");
+    assert!(!shown.contains(SECRET) || may_show, "{shown}");
 }
 
 fn is_read_as_shown(config: &Config) {

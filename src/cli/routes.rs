@@ -38,7 +38,7 @@ pub(super) struct Routes {
     scope: Scope,
     #[command(flatten)]
     state: State,
-    /// Rejected for this reason
+    /// Rejected or noted for this reason
     #[arg(long, value_parser = PossibleValuesParser::new(Reason::ALL.map(Reason::name)))]
     reason: Option<String>,
     /// With this community
@@ -66,6 +66,7 @@ struct Matching {
 
 #[derive(Debug, Args)]
 #[group(multiple = false)]
+#[expect(clippy::struct_excessive_bools, reason = "flags, of which one may be given")]
 struct State {
     /// Accepted ones only
     #[arg(long)]
@@ -76,6 +77,9 @@ struct State {
     /// Stale ones only
     #[arg(long)]
     stale: bool,
+    /// Transit by design only (policy.transit)
+    #[arg(long)]
+    noted: bool,
 }
 
 /// A prefix as people write it.
@@ -115,7 +119,12 @@ impl Matching {
 
 impl State {
     fn name(&self) -> Option<String> {
-        let states = [(self.accepted, "accepted"), (self.rejected, "rejected"), (self.stale, "stale")];
+        let states = [
+            (self.accepted, "accepted"),
+            (self.rejected, "rejected"),
+            (self.stale, "stale"),
+            (self.noted, "noted"),
+        ];
         states.into_iter().find(|(wanted, _)| *wanted).map(|(_, name)| name.to_owned())
     }
 }
@@ -172,6 +181,7 @@ impl Row for Route {
         let paint = match &*self.state {
             "rejected" => Paint::Bad,
             _ if self.stale => Paint::Warning,
+            "noted" => Paint::Plain,
             _ => Paint::Good,
         };
         vec![

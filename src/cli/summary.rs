@@ -139,9 +139,13 @@ fn heading(leaf: &Leaf, peers: &[Peer], out: &mut impl Write) -> io::Result<()> 
     let sum = |count: fn(&Peer) -> u64| peers.iter().map(count).sum::<u64>();
     writeln!(out, "BGP summary information for leaf {name}, rack {rack}, cluster {cluster}, VRF {vrf}")?;
     writeln!(out, "BGP router identifier {router_id}, local AS number {local_as}")?;
+    let noted = match sum(|peer| peer.routes.noted + peer.routes.noted_not_kept) {
+        0 => String::new(),
+        noted => format!(", {noted} noted as transit"),
+    };
     writeln!(
         out,
-        "{} peers known, {} established; {} routes accepted, {} rejected, {} stale\n",
+        "{} peers known, {} established; {} routes accepted, {} rejected, {} stale{noted}\n",
         peers.len(),
         peers.iter().filter(|peer| peer.is_up()).count(),
         sum(|peer| peer.routes.accepted),

@@ -13,7 +13,7 @@ use super::table::Place;
 /// Values of keys that look as if they held a secret are never shown.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Errors {
-    sources: Sources,
+    sources: Box<Sources>,
     hidden: Vec<Range<usize>>,
     found: Vec<Error>,
 }
@@ -35,7 +35,7 @@ impl Errors {
             secrets(&source.text).into_iter().map(move |range| range.start + start..range.end + start)
         };
         let hidden = sources.iter().flat_map(within).collect();
-        Self { sources, hidden, found: errors }
+        Self { sources: Box::new(sources), hidden, found: errors }
     }
 
     /// The errors, in the file's order.

@@ -229,6 +229,8 @@ pub struct Policy {
     pub origin_as: OriginAs,
     /// Permitted next hops.
     pub next_hop: NextHop,
+    /// What routes are that nodes hand on by design.
+    pub transit: Transit,
     /// `uniqueness`.
     pub uniqueness: Uniqueness,
     /// `[[policy.allow]]`, in the file's order.
@@ -256,6 +258,17 @@ pub enum NextHop {
     Peer,
     /// Any.
     Any,
+}
+
+/// `policy.transit`: what becomes of a route that a node hands on from the fabric.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Transit {
+    /// It is rejected as any other.
+    #[default]
+    Reject,
+    /// It is noted: shown and counted, and no finding.
+    Note,
 }
 
 /// `policy.uniqueness`.

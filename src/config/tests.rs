@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::model::{
     AllowClass, AsRange, Expect, LimitAction, LogFormat, LogLevel, NextHop, OriginAs, PerPeer, Secret,
-    Unique, UniqueAs,
+    Transit, Unique, UniqueAs,
 };
 use super::{Config, Environment, Errors, load, parse};
 
@@ -132,6 +132,7 @@ fn the_shortest_file_has_the_defaults() {
     assert!(config.nodes.is_empty());
     assert_eq!((config.policy.max_as_path, config.policy.count_leaf_as), (2, true));
     assert_eq!((&config.policy.origin_as, config.policy.next_hop), (&OriginAs::Peer, NextHop::Peer));
+    assert_eq!(config.policy.transit, Transit::Reject);
     let unique = config.policy.uniqueness;
     assert_eq!([unique.node_subnet, unique.pod_block, unique.pod_host], [Unique::OneNode; 3]);
     assert_eq!((unique.service_host, unique.asn), (Unique::Any, UniqueAs::Auto));
@@ -245,7 +246,7 @@ fn every_key_says_something_else_than_its_default() {
     );
     let config = read(&format!("{text}\n[[neighbors]]\nleaf = \"rack1\"\nrange = \"192.168.2.5/32\"\npeer_as = 1\n\
         passive = false\nport = 1179\nhold_time = \"0s\"\n[policy]\nmax_as_path = 1\ncount_leaf_as = false\norigin_as = [65001, \"65100-65199\"]\n\
-        next_hop = \"any\"\nuniqueness.pod_host = \"any\"\nuniqueness.as = \"one_node\"\n[findings.open_after]\npeer_down = \"2m\"\n\
+        next_hop = \"any\"\ntransit = \"note\"\nuniqueness.pod_host = \"any\"\nuniqueness.as = \"one_node\"\n[findings.open_after]\npeer_down = \"2m\"\n\
         [metrics]\nper_peer = \"off\"\nrogue_routes_max = 0\n[global]\nlog.level = \"trace\"\n[http]\nlisten = [\"[::1]:9179\"]\n")).unwrap();
     let [first, second] = config.neighbors.as_slice() else { panic!() };
     assert_eq!(
@@ -261,7 +262,7 @@ fn every_key_says_something_else_than_its_default() {
     assert_eq!((config.policy.max_as_path, config.policy.count_leaf_as), (1, false));
     let list = vec![AsRange { first: 65001, last: 65001 }, AsRange { first: 65100, last: 65199 }];
     assert_eq!((config.policy.origin_as, config.policy.next_hop), (OriginAs::List(list), NextHop::Any));
-    assert_eq!(config.policy.uniqueness.pod_host, Unique::Any);
+    assert_eq!((config.policy.uniqueness.pod_host, config.policy.transit), (Unique::Any, Transit::Note));
     assert_eq!(config.policy.uniqueness.asn, UniqueAs::OneNode);
     assert_eq!(config.findings.open_after, [("peer_down".to_owned(), Duration::from_mins(2))]);
     assert_eq!((config.metrics.per_peer, config.metrics.rogue_routes_max), (PerPeer::Off, 0));

@@ -91,7 +91,7 @@ impl Labelled<'_> {
 /// Writes the samples that a peer has in a family.
 type Write = fn(&Labelled<'_>, &mut Samples<'_>);
 
-const FAMILIES: [(About, Write); 14] = [
+const FAMILIES: [(About, Write); 16] = [
     (About::gauge("bgp_session_up", "1: the session is Established; 0: a known peer is down."), up),
     (About::gauge("bgp_peer_info", "Always 1; to be joined on leaf and peer."), info),
     (
@@ -107,6 +107,14 @@ const FAMILIES: [(About, Write); 14] = [
     (About::counter("bgp_prefixes_received_total", "Prefixes announced and withdrawn."), prefixes),
     (About::gauge("bgp_routes", "Accepted routes, stale ones included, by class."), accepted),
     (About::gauge("bgp_rejected_routes", "Rejected routes that are kept, by first reason."), rejected),
+    (About::gauge("bgp_noted_routes", "Transit by design (policy.transit = \"note\") that is kept."), noted),
+    (
+        About::gauge(
+            "bgp_noted_routes_not_kept",
+            "Transit by design above what is kept of it: counted only.",
+        ),
+        |peer, out| out.some(&peer.labels(), peer.peer.noted_not_kept),
+    ),
     (About::gauge("bgp_stale_routes", "Routes that outlive their session (RFC 4724)."), stale),
     (
         About::gauge(
@@ -203,6 +211,13 @@ fn rejected(labelled: &Labelled<'_>, out: &mut Samples<'_>) {
             let [afi, reason, leaf, peer] = labelled.with_afi(family, "reason", reason.name());
             out.some(&[afi, leaf, peer, reason], count);
         }
+    }
+}
+
+fn noted(labelled: &Labelled<'_>, out: &mut Samples<'_>) {
+    for (family, count) in Family::ALL.into_iter().zip(labelled.peer.noted) {
+        let [leaf, address] = labelled.labels();
+        out.some(&[("afi", family.name()), leaf, address], count);
     }
 }
 

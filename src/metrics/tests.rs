@@ -31,6 +31,8 @@ fn peer(address: &str) -> PeerSnapshot {
         last_error: None,
         accepted: [[0; Class::ALL.len()]; 2],
         rejected: [[0; Reason::ALL.len()]; 2],
+        noted: [0; 2],
+        noted_not_kept: 0,
         stale: [0; 2],
         not_kept: 0,
         announced: [0; 2],
@@ -57,6 +59,7 @@ fn leaking() -> PeerSnapshot {
     peer.stats = Some(Arc::new(stats));
     peer.accepted[0][Class::PodBlock as usize] = 2;
     peer.rejected[0][Reason::DefaultRoute as usize] = 1;
+    (peer.noted, peer.noted_not_kept) = ([100, 0], 7);
     peer.stale = [1, 0];
     peer.not_kept = 4;
     peer.announced = [5, 0];

@@ -53,7 +53,7 @@ fn table(snapshot: &Snapshot, text: &mut String) {
         }
     };
     by_family("rib_prefixes", "Prefixes in the table, all peers together.", snapshot.rib.prefixes);
-    by_family("rib_paths", "Paths in the table: accepted and rejected.", snapshot.rib.paths);
+    by_family("rib_paths", "Paths in the table: accepted, rejected and noted.", snapshot.rib.paths);
     let mut bytes = gauge("rib_bytes", "Memory that the table takes, estimated.", text);
     bytes.add(&[], snapshot.rib.bytes);
     let mut sets = gauge("rib_attribute_sets", "Distinct sets of path attributes in the table.", text);

@@ -237,7 +237,7 @@ impl Core {
             return;
         }
         (peer.refreshed, peer.refresh_due) = (Some(now), false);
-        not_kept.iter().for_each(|family| *peer.tally.not_kept.of_mut(family) = 0);
+        not_kept.iter().for_each(|family| peer.tally.keep_all(family));
         self.commands.push(Command::Refresh { peer: peer.id.clone(), families: not_kept });
         self.chronicle.refresh(peer, not_kept, now);
     }

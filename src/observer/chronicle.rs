@@ -9,7 +9,7 @@ use super::maintenance::Window;
 use super::peers::Peer;
 use super::view::Event;
 use crate::bgp::Families;
-use crate::policy::Judgement;
+use crate::policy::{Judgement, Reason};
 use crate::speaker::{Closed, Loss};
 use crate::time::Timestamp;
 
@@ -130,6 +130,7 @@ impl Chronicle {
             _ if after.is_none() => ("route_withdrawn", "is gone".to_owned()),
             Some((class, reasons)) => match reasons.first() {
                 None => ("route_accepted", format!("is accepted as {class}")),
+                Some(Reason::Transit) => ("route_noted", "is transit by design".to_owned()),
                 Some(reason) => ("route_rejected", format!("is rejected: {reason}")),
             },
             None => return,

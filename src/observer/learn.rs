@@ -18,6 +18,8 @@ use crate::time::Timestamp;
 /// Octets by which the attributes of all routes of a peer may be larger than usual. Who sends long messages
 /// could else have us keep 64 KiB with each route.
 pub(super) const LUGGAGE: u64 = 8 * 1024 * 1024;
+/// How many routes of a peer that are transit by design are kept to be shown: they are all alike.
+const NOTED_KEPT: u64 = 100;
 /// Characters of an AS path that a proof tells. A path may fill a message, and proofs are kept for a day.
 const TOLD: usize = 200;
 
@@ -73,7 +75,7 @@ impl Core {
         let Some(peer) = self.peers.get(key.peer) else { return };
         let only_one = judgement.reasons().first().is_some_and(|reason| peer.tally.rejected_for(reason) == 0);
         if !only_one && self.is_too_heavy(key, attributes) {
-            return self.leave_out(key, now);
+            return self.leave_out(key, judgement, now);
         }
         let full = peer.holds_above_limit() && !self.is_admitted(peer, key);
         let judgement = if full { judgement.over_limit() } else { judgement };
@@ -98,15 +100,15 @@ impl Core {
         if former.is_some_and(replaces) {
             return self.put(key, attributes, judgement, now);
         }
-        self.leave_out(key, now);
+        self.leave_out(key, judgement, now);
     }
 
     /// Counts a route that is not kept, which replaces what there was all the same.
-    fn leave_out(&mut self, key: Key, now: Timestamp) {
+    fn leave_out(&mut self, key: Key, judgement: Judgement, now: Timestamp) {
         let family = Family::of(&key.prefix);
         self.take_out(key, now);
         if let Some(peer) = self.peers.get_mut(key.peer) {
-            *peer.tally.not_kept.of_mut(family) += 1;
+            peer.tally.count_not_kept(family, judgement);
             *peer.tally.announced.of_mut(family) += 1;
         }
         self.touch(key.peer);
@@ -314,9 +316,10 @@ impl Core {
     }
 }
 
-/// What the findings call this path, if it is rejected for more than being one too many.
+/// What the findings call this path, if it is rejected for more than being one too many, and not by design.
 fn rogue(key: Key, judgement: Judgement) -> Option<Rogue> {
-    let reason = judgement.reasons().first().filter(|reason| *reason != Reason::Limit)?;
+    let harmless = |reason: &Reason| matches!(reason, Reason::Limit | Reason::Transit);
+    let reason = judgement.reasons().first().filter(|reason| !harmless(reason))?;
     Some(Rogue { prefix: key.prefix, reason, path_id: key.path_id })
 }
 
@@ -332,15 +335,19 @@ fn detail(set: Set<'_>) -> String {
 
 impl Peer {
     /// Whether the budget has room for one more route that is rejected for this reason first: the first
-    /// ones, and one of each reason always.
+    /// ones, and one of each reason always. What is noted has a budget of its own.
     pub(super) fn keeps_rejected(&self, reason: Reason) -> bool {
+        if reason == Reason::Transit {
+            return self.tally.noted() < NOTED_KEPT;
+        }
         self.tally.rejected() < self.rejected_budget() || self.tally.rejected_for(reason) == 0
     }
 
     /// Whether a rejected route may become one that is rejected otherwise: not if it was kept for being the
-    /// only one of its reason, for then the next one could take its place.
+    /// only one of its reason, for then the next one could take its place. What is noted takes no such place.
     pub(super) fn keeps_in_place(&self, before: Judgement, after: Judgement) -> bool {
-        let within = self.tally.rejected() <= self.rejected_budget();
+        let alike = before.is_noted() == after.is_noted();
+        let within = alike && self.tally.rejected() <= self.rejected_budget();
         before.accepted().is_none() && (within || before.reasons().first() == after.reasons().first())
     }
 

@@ -174,6 +174,9 @@ impl FamilyState {
 pub(super) struct Tally {
     pub(super) accepted: Each<[u64; Class::ALL.len()]>,
     pub(super) rejected: Each<[u64; Reason::ALL.len()]>,
+    /// Transit by design that is kept, and above what is kept of it since the last (re)learn.
+    pub(super) noted: Each<u64>,
+    pub(super) noted_not_kept: Each<u64>,
     /// The sums of both.
     accepted_paths: u64,
     rejected_paths: u64,
@@ -332,13 +335,14 @@ impl Peer {
 impl Tally {
     /// Counts one path more, or less.
     pub(super) fn count(&mut self, family: Family, judgement: Judgement, more: bool) {
+        let step = |count: &mut u64| *count = if more { *count + 1 } else { count.saturating_sub(1) };
         let (by, sum) = match judgement.reasons().first() {
+            Some(Reason::Transit) => return step(self.noted.of_mut(family)),
             None => {
                 (self.accepted.of_mut(family).get_mut(judgement.class() as usize), &mut self.accepted_paths)
             }
             Some(reason) => (self.rejected.of_mut(family).get_mut(reason as usize), &mut self.rejected_paths),
         };
-        let step = |count: &mut u64| *count = if more { *count + 1 } else { count.saturating_sub(1) };
         by.map(step);
         step(sum);
     }
@@ -353,13 +357,40 @@ impl Tally {
         self.rejected_paths
     }
 
-    /// Accepted or rejected.
+    /// Noted and kept.
+    pub(super) fn noted(&self) -> u64 {
+        self.noted.iter().sum()
+    }
+
+    /// Counts a route that is not kept.
+    pub(super) fn count_not_kept(&mut self, family: Family, judgement: Judgement) {
+        let counts = if judgement.is_noted() { &mut self.noted_not_kept } else { &mut self.not_kept };
+        *counts.of_mut(family) += 1;
+    }
+
+    /// What was noted and not kept is rejected from now on.
+    pub(super) fn reject_noted(&mut self) {
+        for family in Family::ALL {
+            *self.not_kept.of_mut(family) += std::mem::take(self.noted_not_kept.of_mut(family));
+        }
+    }
+
+    /// Begins to count anew what of a family is not kept.
+    pub(super) const fn keep_all(&mut self, family: Family) {
+        *self.not_kept.of_mut(family) = 0;
+        *self.noted_not_kept.of_mut(family) = 0;
+    }
+
+    /// Accepted or rejected: what a prefix limit is about.
     pub(super) const fn held(&self) -> u64 {
         self.accepted_paths + self.rejected_paths
     }
 
-    /// Rejected for this reason first, both families together.
+    /// Rejected, or noted, for this reason first, both families together.
     pub(super) fn rejected_for(&self, reason: Reason) -> u64 {
+        if reason == Reason::Transit {
+            return self.noted();
+        }
         self.rejected.iter().filter_map(|by| by.get(reason as usize)).sum()
     }
 
@@ -372,8 +403,9 @@ impl Tally {
     pub(super) fn clear(&mut self, family: Family) {
         *self.accepted.of_mut(family) = Default::default();
         *self.rejected.of_mut(family) = Default::default();
+        *self.noted.of_mut(family) = 0;
         *self.digest.of_mut(family) = 0;
-        *self.not_kept.of_mut(family) = 0;
+        self.keep_all(family);
         self.accepted_paths = self.accepted.iter().flatten().sum();
         self.rejected_paths = self.rejected.iter().flatten().sum();
     }

@@ -29,7 +29,7 @@ pub struct RouteQuery {
     pub vrf: Option<String>,
     /// In this state.
     pub state: Option<StateFilter>,
-    /// Rejected for this reason, among others.
+    /// Rejected or noted for this reason, among others.
     pub reason: Option<Reason>,
     /// With this community, written as [`view::Route`](super::view::Route) shows it.
     pub community: Option<String>,
@@ -77,17 +77,23 @@ pub enum StateFilter {
     Accepted,
     /// Rejected and kept.
     Rejected,
-    /// Stale, accepted or rejected.
+    /// Stale, whatever the verdict.
     Stale,
+    /// Transit by design, and kept.
+    Noted,
 }
 
 impl StateFilter {
+    /// All states, as the API writes them.
+    pub const NAMES: [&str; 4] = ["accepted", "rejected", "stale", "noted"];
+
     /// The state with this name, as the API writes it.
     pub fn from_name(name: &str) -> Option<Self> {
         match name {
             "accepted" => Some(Self::Accepted),
             "rejected" => Some(Self::Rejected),
             "stale" => Some(Self::Stale),
+            "noted" => Some(Self::Noted),
             _ => None,
         }
     }

@@ -67,9 +67,12 @@ impl Core {
         peer.pin = pin;
         peer.limit.warn = peer.warn_at();
         let not_kept = !peer.not_kept_families().is_empty();
+        let former = peer.terms.clone();
         let judged = self.judge_by_new_terms(at, now);
         if let Some(peer) = self.peers.get_mut(at) {
-            peer.refresh_due |= not_kept && (judged || widened);
+            // What was not kept may be accepted now, or kept.
+            let widens = |former| peer.terms.as_ref().is_some_and(|terms| terms.widen(former));
+            peer.refresh_due |= not_kept && (widened || (judged && former.as_deref().is_some_and(widens)));
         }
         if compare && !judged {
             self.review(at);

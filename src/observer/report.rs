@@ -39,9 +39,11 @@ impl Core {
             routes.rejected += peer.tally.rejected();
             routes.stale += self.stale(at, peer).iter().sum::<u64>();
             routes.rejected_not_kept += peer.tally.not_kept.iter().sum::<u64>();
+            routes.noted += peer.tally.noted();
+            routes.noted_not_kept += peer.tally.noted_not_kept.iter().sum::<u64>();
         }
         routes.accepted = by_class.iter().sum();
-        routes.total = routes.accepted + routes.rejected;
+        routes.total = routes.accepted + routes.rejected + routes.noted;
         routes.by_class = Class::ALL.into_iter().zip(by_class).filter(|(_, count)| *count > 0).collect();
         view::Summary {
             peers,
@@ -79,6 +81,8 @@ impl Core {
             last_error: peer.last_error.clone(),
             accepted: peer.tally.accepted.array(),
             rejected: peer.tally.rejected.array(),
+            noted: peer.tally.noted.array(),
+            noted_not_kept: peer.tally.noted_not_kept.iter().sum(),
             stale: self.stale(at, peer),
             not_kept: peer.tally.not_kept.iter().sum(),
             announced: peer.tally.announced.array(),

@@ -7,7 +7,6 @@ use ipnet::IpNet;
 
 use super::Command;
 use super::core::Core;
-use super::each::Each;
 use super::findings::{Key as Cause, Proof};
 use super::learn::Step;
 use super::peers::{FamilyState, Last, Old, Peer, Session};
@@ -56,7 +55,9 @@ impl Core {
             let identifier = || peer.identifier().map(|identifier| identifier.to_string().into());
             peer.name = peer.pin.as_ref().map(|pin| Arc::clone(&pin.name)).or_else(identifier);
         }
-        peer.tally.not_kept = Each::default();
+        for family in Family::ALL {
+            peer.tally.keep_all(family);
+        }
         peer.limit.warn = peer.warn_at();
         self.refusals.came_in(&news.peer);
         self.peers.bind(news.session, at);
@@ -190,7 +191,7 @@ impl Core {
         if self.rib.count(at, family) == 0 {
             let Some(peer) = self.peers.get_mut(at) else { return };
             *peer.family_mut(family) = FamilyState::default();
-            *peer.tally.not_kept.of_mut(family) = 0;
+            peer.tally.keep_all(family);
             self.touch(at);
             return;
         }
@@ -234,7 +235,7 @@ impl Core {
         self.finish_sweep(at, family, now);
         self.rib.outdate(at, family);
         let Some(peer) = self.peers.get_mut(at) else { return };
-        *peer.tally.not_kept.of_mut(family) = 0;
+        peer.tally.keep_all(family);
         let until = now.after(peer.max_stale_time());
         peer.family_mut(family).old = Old::Refreshing(until);
     }
@@ -369,10 +370,15 @@ impl Core {
         if peer.terms.as_deref() == Some(&terms) {
             return false;
         }
+        let no_more_notes =
+            peer.terms.as_ref().is_some_and(|former| former.notes_transit()) && !terms.notes_transit();
         let owed = terms.expected().iter().map(|what| self.count_owed(at, peer, *what)).collect();
         let Some(peer) = self.peers.get_mut(at) else { return false };
         let former = std::mem::replace(&mut peer.owed, owed);
         peer.terms = Some(Arc::new(terms));
+        if no_more_notes {
+            peer.tally.reject_noted();
+        }
         self.no_longer_owed(at, &former, now);
         self.review(at);
         true

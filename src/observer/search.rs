@@ -228,8 +228,9 @@ impl Core {
             }
             (Some(StateFilter::Accepted), None) => peer.tally.accepted(),
             (Some(StateFilter::Rejected), _) => peer.tally.rejected(),
+            (Some(StateFilter::Noted), _) => peer.tally.noted(),
             (Some(StateFilter::Stale), _) => self.stale(at, peer).iter().sum(),
-            (None, _) => peer.tally.held(),
+            (None, _) => peer.tally.held() + peer.tally.noted(),
         }
     }
 
@@ -241,7 +242,6 @@ impl Core {
 
     fn view(&self, peer: &Peer, prefix: IpNet, path: &Path) -> view::Route {
         let set = self.rib.attributes(path.attributes);
-        let accepted = path.judgement.accepted().is_some();
         view::Route {
             prefix,
             leaf: peer.id.leaf.clone(),
@@ -252,7 +252,7 @@ impl Core {
             peer_as: peer.asn().unwrap_or_default(),
             path_id: path.path_id,
             class: path.judgement.class(),
-            state: verdict(accepted).into(),
+            state: path.judgement.verdict().into(),
             stale: peer.is_stale(Family::of(&prefix), path.old),
             reasons: path.judgement.reasons().iter().collect(),
             as_path: set.as_path().to_string(),
@@ -282,7 +282,7 @@ impl Core {
             .map(|check| view::Step { check: check.reason, passed: check.passed, detail: check.detail })
             .collect();
         steps.push(limit_step(peer, path));
-        let verdict = verdict(path.judgement.accepted().is_some()).to_owned();
+        let verdict = path.judgement.verdict().to_owned();
         let eepg = "no EEPG rules are configured".to_owned();
         Some(view::Why { route: self.view(peer, prefix, path), steps, verdict, eepg })
     }
@@ -297,8 +297,4 @@ fn limit_step(peer: &Peer, path: &Path) -> view::Step {
         format!("the peer had {limit} prefixes already when this one came")
     };
     view::Step { check: Reason::Limit, passed, detail }
-}
-
-const fn verdict(accepted: bool) -> &'static str {
-    if accepted { "accepted" } else { "rejected" }
 }

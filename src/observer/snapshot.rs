@@ -75,7 +75,11 @@ pub struct PeerSnapshot {
     pub accepted: [[u64; Class::ALL.len()]; 2],
     /// Rejected and kept routes, by [`Family`](crate::bgp::Family) and first [`Reason`].
     pub rejected: [[u64; Reason::ALL.len()]; 2],
-    /// Stale routes, accepted or rejected, by [`Family`](crate::bgp::Family).
+    /// Transit by design that is kept, by [`Family`](crate::bgp::Family).
+    pub noted: [u64; 2],
+    /// The same above what is kept, since the last (re)learn: counted, not kept.
+    pub noted_not_kept: u64,
+    /// Stale routes, whatever the verdict, by [`Family`](crate::bgp::Family).
     pub stale: [u64; 2],
     /// Rejected routes above the budget since the last (re)learn: counted, not kept.
     pub not_kept: u64,
@@ -104,7 +108,7 @@ impl PeerSnapshot {
         }
     }
 
-    /// How many routes are held.
+    /// How many routes are held, accepted or rejected.
     pub fn held(&self) -> u64 {
         let rejected: u64 = self.rejected.iter().flatten().sum();
         rejected + self.accepted.iter().flatten().sum::<u64>()
@@ -147,12 +151,15 @@ impl PeerSnapshot {
         let by_class = Class::ALL.into_iter().zip(both(&self.accepted)).filter(|(_, count)| *count > 0);
         let accepted = self.accepted.iter().flatten().sum();
         let rejected = self.rejected.iter().flatten().sum();
+        let noted = self.noted.iter().sum::<u64>();
         view::RouteCounts {
-            total: accepted + rejected,
+            total: accepted + rejected + noted,
             accepted,
             rejected,
+            noted,
             stale: self.stale.iter().sum(),
             rejected_not_kept: self.not_kept,
+            noted_not_kept: self.noted_not_kept,
             by_class: by_class.collect(),
         }
     }

@@ -22,6 +22,7 @@ mod state;
 mod task;
 mod timers;
 mod trace;
+mod transit;
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
@@ -74,6 +75,7 @@ fn config() -> Config {
             count_leaf_as: true,
             origin_as: OriginAs::Peer,
             next_hop: NextHop::Peer,
+            transit: Transit::Reject,
             uniqueness: Uniqueness {
                 node_subnet: Unique::OneNode,
                 pod_block: Unique::OneNode,

@@ -41,16 +41,20 @@ pub struct PeerCounts {
 /// Routes, of one peer or of all.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RouteCounts {
-    /// Paths held: accepted and rejected.
+    /// Paths held: accepted, rejected and noted.
     pub total: u64,
     /// Accepted, stale ones included.
     pub accepted: u64,
     /// Rejected and kept.
     pub rejected: u64,
-    /// Accepted or rejected, and stale.
+    /// Transit by design that is kept: neither accepted nor rejected.
+    pub noted: u64,
+    /// Stale, whatever the verdict.
     pub stale: u64,
     /// Rejected above the budget since the last (re)learn: counted, not kept.
     pub rejected_not_kept: u64,
+    /// Noted above what is kept, since the last (re)learn: counted, not kept.
+    pub noted_not_kept: u64,
     /// Accepted, by class.
     pub by_class: BTreeMap<Class, u64>,
 }
@@ -150,11 +154,11 @@ pub struct Route {
     pub path_id: u32,
     /// What the prefix is for.
     pub class: Class,
-    /// `accepted` or `rejected`.
+    /// `accepted`, `rejected` or `noted`.
     pub state: Cow<'static, str>,
     /// Whether it outlives its session (RFC 4724).
     pub stale: bool,
-    /// Why it is rejected, first reason first.
+    /// Why it is rejected or noted, first reason first.
     pub reasons: Vec<Reason>,
     /// The AS path as received, after the `AS4_PATH` merge.
     pub as_path: String,
@@ -190,7 +194,7 @@ pub struct Why {
     pub route: Route,
     /// The steps of the judgement in order.
     pub steps: Vec<Step>,
-    /// `accepted` or `rejected`.
+    /// `accepted`, `rejected` or `noted`.
     pub verdict: String,
     /// The EEPG rule that took it, or why none did.
     pub eepg: String,
@@ -263,8 +267,8 @@ pub struct Event {
     /// When.
     pub at: Timestamp,
     /// `peer_up`, `peer_down`, `finding_pending`, `finding_open`, `finding_resolved`, `route_accepted`,
-    /// `route_rejected`, `route_withdrawn`, `reload`, `restored`, `maintenance_started`, `maintenance_ended`,
-    /// `finding_acknowledged`, ...
+    /// `route_rejected`, `route_noted`, `route_withdrawn`, `reload`, `restored`, `maintenance_started`,
+    /// `maintenance_ended`, `finding_acknowledged`, ...
     pub kind: String,
     /// The leaf, if one is concerned.
     pub leaf: Option<String>,

@@ -137,7 +137,7 @@ impl Core {
         } else {
             self.take_out(key, now);
             if let Some(peer) = self.peers.get_mut(key.peer) {
-                *peer.tally.not_kept.of_mut(Family::of(&key.prefix)) += 1;
+                peer.tally.count_not_kept(Family::of(&key.prefix), after);
             }
             self.touch(key.peer);
         }

@@ -72,6 +72,19 @@ impl Entries {
         }
     }
 
+    /// Whether these permit what `former` did not: `true` if in doubt, as where it takes several of those to
+    /// hold one of these.
+    pub(super) fn widen(&self, former: &Self) -> bool {
+        let within = |entry: &Entry, length: u8| {
+            former.0.iter().any(|other| {
+                other.permits(length)
+                    && other.prefix.contains(&entry.prefix)
+                    && (entry.own_only || !other.own_only)
+            })
+        };
+        self.0.iter().any(|entry| !entry.lengths().all(|length| within(entry, length)))
+    }
+
     /// The entries that overlap `prefix`.
     pub(super) fn overlapping(&self, prefix: &IpNet) -> impl Iterator<Item = &Entry> {
         let (bits, length) = bits(prefix);

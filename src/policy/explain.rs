@@ -21,12 +21,14 @@ pub struct Check {
 impl Terms {
     /// How a route is judged: one step a reason, in order of precedence.
     ///
-    /// There is no step for [`Reason::Limit`]: it is about the peer's other routes, not about this one.
+    /// There is no step for [`Reason::Limit`]: it is about the peer's other routes, not about this one. One for
+    /// [`Reason::Transit`] is there where transit is noted.
     pub fn explain(&self, prefix: IpNet, attributes: Set<'_>) -> Vec<Check> {
         let reasons = self.judge(prefix, self.path(attributes)).reasons();
         Reason::ALL
             .into_iter()
             .filter(|reason| *reason != Reason::Limit)
+            .filter(|reason| *reason != Reason::Transit || self.rules.notes_transit())
             .map(|reason| {
                 let passed = !reasons.contains(reason);
                 Check { reason, passed, detail: self.detail(reason, passed, &prefix, attributes) }
@@ -37,6 +39,7 @@ impl Terms {
     fn detail(&self, reason: Reason, passed: bool, prefix: &IpNet, attributes: Set<'_>) -> String {
         let path = attributes.as_path();
         match reason {
+            Reason::Transit => self.rules.transit_detail(passed, path),
             Reason::DefaultRoute if passed => format!("{prefix} is not the default route"),
             Reason::DefaultRoute => format!("{prefix} is the default route"),
             Reason::Martian => self.martian_detail(prefix),

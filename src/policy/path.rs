@@ -17,6 +17,7 @@ pub(super) struct Rules {
     local: IpAddr,
     origin: Origin,
     next_hop: model::NextHop,
+    notes_transit: bool,
 }
 
 /// Permitted origin ASes.
@@ -42,7 +43,33 @@ impl Rules {
             local: subject.local.to_canonical(),
             origin,
             next_hop: rules.next_hop,
+            notes_transit: rules.transit == model::Transit::Note,
         }
+    }
+
+    /// Whether transit by design is noted.
+    pub(super) const fn notes_transit(&self) -> bool {
+        self.notes_transit
+    }
+
+    /// Whether these rules let pass what `former` did not: `true` if in doubt.
+    pub(super) fn widen(&self, former: &Self) -> bool {
+        let origins = match (&self.origin, &former.origin) {
+            (_, Origin::Any) => false,
+            (Origin::Any, Origin::Peer(_)) => true,
+            (Origin::Peer(now), Origin::Peer(then)) => {
+                let within = |range: &AsRange| {
+                    then.iter().any(|former| former.first <= range.first && range.last <= former.last)
+                };
+                !now.iter().all(within)
+            }
+        };
+        let path = |one: &Self, other: &Self| one.max_as_path.saturating_add(other.leaf);
+        origins
+            || path(self, former) > path(former, self)
+            || (self.next_hop == model::NextHop::Any && former.next_hop != model::NextHop::Any)
+            || (self.notes_transit && !former.notes_transit)
+            || (self.peer_as, self.local_as, self.local) != (former.peer_as, former.local_as, former.local)
     }
 
     /// What is wrong with `attributes`, given the peer's own addresses.
@@ -64,7 +91,7 @@ impl Rules {
             reject(Reason::AsSet, path.has_set());
         }
         reject(Reason::NextHopNotPeer, !self.next_hop_permitted(attributes.next_hop(), own));
-        reasons
+        if self.notes_transit { reasons.or_transit() } else { reasons }
     }
 
     /// The length of the path as the leaf counts it.
@@ -144,6 +171,20 @@ impl Rules {
             )
         } else {
             format!("the leaf's own AS {} is not in the path", self.local_as)
+        }
+    }
+
+    pub(super) fn transit_detail(&self, passed: bool, path: AsPath<'_>) -> String {
+        let own = self.local_as;
+        if !passed {
+            format!(
+                "the leaf's own AS {own} is behind the peer's in {path}: the node hands on what the fabric gave it, \
+                 which policy.transit notes"
+            )
+        } else if path.contains(own) {
+            format!("the leaf's own AS {own} is in {path}, but there is more that is wrong with the route")
+        } else {
+            format!("the leaf's own AS {own} is not in the path: the fabric did not give this to the node")
         }
     }
 

@@ -66,18 +66,33 @@ impl Terms {
         let (fit, mut class) = self.entries(&prefix).fit(&prefix, || self.holds_own(&prefix));
         match fit {
             Fit::Permitted => {}
-            Fit::NotOwn => reasons.insert(Reason::NotOwnNodeSubnet),
-            Fit::TooBroad => reasons.insert(Reason::TooBroad),
-            Fit::TooSpecific => reasons.insert(Reason::TooSpecific),
-            Fit::NotAllowed => reasons.insert(Reason::NotAllowed),
+            Fit::NotOwn => reasons.reject(Reason::NotOwnNodeSubnet),
+            Fit::TooBroad => reasons.reject(Reason::TooBroad),
+            Fit::TooSpecific => reasons.reject(Reason::TooSpecific),
+            Fit::NotAllowed => reasons.reject(Reason::NotAllowed),
         }
         if prefix.prefix_len() == 0 {
-            reasons.insert(Reason::DefaultRoute);
+            reasons.reject(Reason::DefaultRoute);
             class = Class::Other;
         } else if martian::range(&prefix).is_some() && !self.own_loopback(&prefix) {
-            reasons.insert(Reason::Martian);
+            reasons.reject(Reason::Martian);
         }
         Judgement::new(class, reasons)
+    }
+
+    /// Whether routes that `former` rejected may pass now: `true` if in doubt.
+    pub fn widen(&self, former: &Self) -> bool {
+        let same_ends =
+            self.loopback == former.loopback && self.own.iter().all(|own| former.own.contains(own));
+        !same_ends
+            || self.rules.widen(&former.rules)
+            || self.ipv4.widen(&former.ipv4)
+            || self.ipv6.widen(&former.ipv6)
+    }
+
+    /// Whether transit by design is noted.
+    pub const fn notes_transit(&self) -> bool {
+        self.rules.notes_transit()
     }
 
     /// What the peer must announce.

@@ -48,6 +48,7 @@ fn config() -> Config {
             count_leaf_as: true,
             origin_as: OriginAs::Peer,
             next_hop: NextHop::Peer,
+            transit: model::Transit::Reject,
             uniqueness: Uniqueness {
                 node_subnet: Unique::OneNode,
                 pod_block: Unique::OneNode,
@@ -134,7 +135,7 @@ fn reasons(judgement: Judgement) -> Vec<Reason> {
 fn detail(config: &Config, prefix: &str, attributes: &Builder, reason: Reason) -> String {
     let terms = terms(config, prefix);
     let checks = attributes.with_set(|set| terms.explain(net(prefix), set));
-    assert_eq!(checks.iter().map(|check| check.reason).collect::<Vec<_>>(), Reason::ALL[..13]);
+    assert_eq!(checks.iter().map(|check| check.reason).collect::<Vec<_>>(), Reason::ALL[1..14]);
     checks.into_iter().find(|check| check.reason == reason).unwrap().detail
 }
 
@@ -445,7 +446,7 @@ fn the_names_of_reasons_and_their_order_do_not_change() {
     let names = Reason::ALL.map(Reason::name);
     assert_eq!(
         names.join(" "),
-        "default_route martian not_allowed too_broad too_specific not_own_node_subnet as_path_too_long \
+        "transit default_route martian not_allowed too_broad too_specific not_own_node_subnet as_path_too_long \
          as_path_empty first_as_mismatch unexpected_origin_as own_as_in_path as_set next_hop_not_peer limit"
     );
     for (index, reason) in Reason::ALL.into_iter().enumerate() {
@@ -476,6 +477,76 @@ fn a_route_collects_all_its_reasons_and_is_counted_under_the_first() {
     let limited = judge(&config(), "10.244.1.0/26").over_limit();
     assert_eq!((reasons(limited), limited.accepted()), (vec![Reason::Limit], None));
     assert_eq!(reasons(judge(&config(), "fd00:244::40/122").over_limit()), [Reason::Limit]);
+}
+
+#[test]
+fn what_the_fabric_gave_a_node_is_noted_where_that_is_by_design() {
+    let rejecting = config();
+    let mut noting = config();
+    noting.policy.transit = model::Transit::Note;
+    let own = ip(IPV4.0);
+    let judged = |config: &Config, prefix: &str, path: &[u32]| {
+        reasons(judge_with(&terms(config, prefix), prefix, &Builder::new(path, own)))
+    };
+    // [cluster, fabric, fabric], and [node, leaf, ..., origin].
+    let handed_back = [Reason::AsPathTooLong, Reason::UnexpectedOriginAs, Reason::OwnAsInPath];
+    for path in [&[NODE, LEAF, LEAF][..], &[NODE, LEAF, 65103], &[NODE, 65200, LEAF]] {
+        let noted: Vec<_> = std::iter::once(Reason::Transit).chain(handed_back).collect();
+        assert_eq!(judged(&noting, "10.244.1.0/26", path), noted, "{path:?}");
+        assert_eq!(judged(&rejecting, "10.244.1.0/26", path), handed_back, "{path:?}");
+    }
+    // What is wrong beside that stays wrong.
+    for (prefix, path, first) in [
+        ("0.0.0.0/0", &[NODE, LEAF][..], Reason::DefaultRoute),
+        ("127.0.0.0/8", &[NODE, LEAF], Reason::Martian),
+        ("172.16.0.0/16", &[NODE, LEAF], Reason::NotAllowed),
+        ("10.244.0.0/15", &[NODE, LEAF], Reason::TooBroad),
+        ("10.244.1.0/27", &[NODE, LEAF], Reason::TooSpecific),
+        ("192.168.9.0/29", &[NODE, LEAF], Reason::NotOwnNodeSubnet),
+        ("10.244.1.0/26", &[NODE, 65103], Reason::AsPathTooLong),
+        ("10.244.1.0/26", &[65103, LEAF], Reason::AsPathTooLong),
+    ] {
+        assert_eq!(judged(&noting, prefix, path), judged(&rejecting, prefix, path), "{prefix} {path:?}");
+        assert_eq!(judged(&noting, prefix, path)[0], first, "{prefix} {path:?}");
+    }
+    let third_party = Builder::new(&[NODE, LEAF], ip("192.168.1.9"));
+    let judgement = judge_with(&terms(&noting, "10.244.1.0/26"), "10.244.1.0/26", &third_party);
+    assert_eq!((judgement.is_noted(), judgement.verdict()), (false, "rejected"));
+    let noted =
+        judge_with(&terms(&noting, "10.244.1.0/26"), "10.244.1.0/26", &Builder::new(&[NODE, LEAF], own));
+    assert_eq!((noted.accepted(), noted.verdict(), noted.class()), (None, "noted", Class::PodBlock));
+    assert_eq!(noted.over_limit(), noted, "the limit is not about it");
+    assert_eq!(judge(&noting, "10.244.1.0/26").verdict(), "accepted");
+}
+
+#[test]
+fn a_policy_widens_if_it_may_accept_or_note_more() {
+    let widens = |change: fn(&mut Config)| {
+        let (before, mut after) = (config(), config());
+        change(&mut after);
+        let terms = |config: &Config| Policy::new(config).terms(&subject(IPV4.0, IPV4.1));
+        assert!(!terms(&before).widen(&terms(&before)));
+        (terms(&after).widen(&terms(&before)), terms(&before).widen(&terms(&after)))
+    };
+    let wider = (true, false);
+    assert_eq!(widens(|config| config.policy.allow[0].lengths.push(24)), wider);
+    assert_eq!(widens(|config| config.policy.allow[0].prefix = net("10.244.0.0/15")), wider);
+    assert_eq!(widens(|config| drop(config.policy.allow.pop())), (false, true));
+    assert_eq!(widens(|config| config.policy.max_as_path = 3), wider);
+    assert_eq!(widens(|config| config.policy.count_leaf_as = false), wider);
+    assert_eq!(widens(|config| config.policy.origin_as = OriginAs::Any), wider);
+    let list = |first| OriginAs::List(vec![AsRange { first, last: 65199 }]);
+    assert_eq!(widens(|config| config.policy.origin_as = OriginAs::List(vec![])), (false, false));
+    let (mut narrow, mut wide) = (config(), config());
+    (narrow.policy.origin_as, wide.policy.origin_as) = (list(65150), list(65100));
+    let terms = |config: &Config| Policy::new(config).terms(&subject(IPV4.0, IPV4.1));
+    assert!(terms(&wide).widen(&terms(&narrow)) && !terms(&narrow).widen(&terms(&wide)));
+    assert_eq!(widens(|config| config.policy.next_hop = NextHop::Any), wider);
+    assert_eq!(widens(|config| config.policy.transit = model::Transit::Note), wider);
+    let not_only_own =
+        |config: &mut Config| config.policy.allow.iter_mut().for_each(|entry| entry.own_only = false);
+    assert_eq!(widens(not_only_own), wider);
+    assert_eq!(widens(|config| config.policy.allow[1].expect = Expect::None), (false, false));
 }
 
 #[test]

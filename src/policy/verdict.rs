@@ -6,10 +6,13 @@ use serde::{Deserialize, Serialize};
 
 use super::Class;
 
-/// Why a route is rejected. The order is the order of precedence: a route is counted under its first.
+/// Why a route is not accepted. The order is the order of precedence: a route is counted under its first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Reason {
+    /// The node hands on what the fabric gave it, as it is meant to (`policy.transit = "note"`). A route for
+    /// which this is the first reason is noted, not rejected.
+    Transit,
     /// The default route of either family.
     DefaultRoute,
     /// Loopback, multicast, link-local, unspecified or class E.
@@ -42,7 +45,8 @@ pub enum Reason {
 
 impl Reason {
     /// All reasons in order of precedence.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
+        Self::Transit,
         Self::DefaultRoute,
         Self::Martian,
         Self::NotAllowed,
@@ -62,6 +66,7 @@ impl Reason {
     /// The name used in metrics, the API and the command line.
     pub const fn name(self) -> &'static str {
         match self {
+            Self::Transit => "transit",
             Self::DefaultRoute => "default_route",
             Self::Martian => "martian",
             Self::NotAllowed => "not_allowed",
@@ -91,7 +96,7 @@ impl fmt::Display for Reason {
     }
 }
 
-/// A set of [`Reason`]; empty: accepted.
+/// A set of [`Reason`]; empty: accepted. One with [`Reason::Transit`] holds no fault but those of transit.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub struct Reasons(u16);
 
@@ -102,6 +107,26 @@ impl Reasons {
     /// The set of `reason` alone.
     pub const fn only(reason: Reason) -> Self {
         Self(1 << reason as u16)
+    }
+
+    /// The faults of the AS path that a route has by nature which the fabric gave to the node.
+    const OF_TRANSIT: Self = Self(
+        Self::only(Reason::AsPathTooLong).0
+            | Self::only(Reason::UnexpectedOriginAs).0
+            | Self::only(Reason::OwnAsInPath).0,
+    );
+
+    /// The same as transit by design, if the leaf's own AS is in the path and all else is as it must be.
+    #[must_use]
+    pub(in crate::policy) const fn or_transit(self) -> Self {
+        let faults = Self::OF_TRANSIT.0;
+        let is_transit = self.contains(Reason::OwnAsInPath) && self.0 & !faults == 0;
+        if is_transit { Self(self.0 | Self::only(Reason::Transit).0) } else { self }
+    }
+
+    /// Adds a fault of the prefix: nobody hands that on by design.
+    pub(in crate::policy) const fn reject(&mut self, reason: Reason) {
+        self.0 = (self.0 | Self::only(reason).0) & !Self::only(Reason::Transit).0;
     }
 
     /// Adds `reason`.
@@ -168,11 +193,27 @@ impl Judgement {
         Self { class, reasons: Reasons::only(reason) }
     }
 
-    /// The same route, over its peer's prefix limit.
+    /// The same route, over its peer's prefix limit. What is noted is under none.
     #[must_use]
     pub const fn over_limit(mut self) -> Self {
-        self.reasons.insert(Reason::Limit);
+        if !self.is_noted() {
+            self.reasons.insert(Reason::Limit);
+        }
         self
+    }
+
+    /// Whether the route is transit by design: neither accepted nor rejected.
+    pub const fn is_noted(&self) -> bool {
+        self.reasons.contains(Reason::Transit)
+    }
+
+    /// `accepted`, `rejected` or `noted`, as the API says it.
+    pub const fn verdict(&self) -> &'static str {
+        match self.reasons {
+            reasons if reasons.is_empty() => "accepted",
+            _ if self.is_noted() => "noted",
+            _ => "rejected",
+        }
     }
 
     /// What the prefix is for.
@@ -180,7 +221,7 @@ impl Judgement {
         self.class
     }
 
-    /// Why it is rejected; empty if it is accepted.
+    /// Why it is rejected or noted; empty if it is accepted.
     pub const fn reasons(&self) -> Reasons {
         self.reasons
     }

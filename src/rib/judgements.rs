@@ -1,13 +1,14 @@
 //! Judgements by number.
 //!
-//! A record has 17 bits for its judgement: room for every class with every set of reasons. Numbers are
+//! A record has 17 bits for its judgement: room for every class with every set of reasons that there is, for
+//! a set with transit holds few others. Numbers are
 //! given out as judgements are first seen, so that nobody but `policy` ever builds one.
 
 use hashbrown::HashMap;
 
 use crate::policy::Judgement;
 
-/// The judgements seen so far: a few dozen in practice, at most `6 << 14`.
+/// The judgements seen so far: a few dozen in practice, at most `6 * ((1 << 14) + 4)`.
 #[derive(Debug, Default)]
 pub(super) struct Judgements {
     seen: Vec<Judgement>,

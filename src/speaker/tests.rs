@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::config::Config;
 use crate::config::model::{
     AsRange, FabricLimits, Findings, Global, Http, Leaf, LimitAction, Limits, Log, LogFormat, LogLevel,
-    Metrics, Neighbors, NextHop, OriginAs, PerPeer, Policy, Unique, UniqueAs, Uniqueness,
+    Metrics, Neighbors, NextHop, OriginAs, PerPeer, Policy, Transit, Unique, UniqueAs, Uniqueness,
 };
 
 mod churn;
@@ -66,6 +66,7 @@ pub(super) fn config(leaves: Vec<Leaf>, neighbors: Vec<Neighbors>) -> Config {
             count_leaf_as: true,
             origin_as: OriginAs::Peer,
             next_hop: NextHop::Peer,
+            transit: Transit::Reject,
             uniqueness: Uniqueness {
                 node_subnet: Unique::OneNode,
                 pod_block: Unique::OneNode,

@@ -112,7 +112,7 @@ pub(super) async fn routes(state: State, mut params: Params) -> Result<Json<Page
         peer: params.address("peer")?,
         cluster: params.text("cluster")?,
         vrf: params.text("vrf")?,
-        state: params.one_of("state", StateFilter::from_name, &["accepted", "rejected", "stale"])?,
+        state: params.one_of("state", StateFilter::from_name, &StateFilter::NAMES)?,
         reason: params.one_of("reason", Reason::from_name, &Reason::ALL.map(Reason::name))?,
         community: params.text("community")?,
         limit: params.limit()?,

@@ -217,7 +217,7 @@ fn merge<'t>(
     }
 }
 
-fn are_tables<'t>(items: &[Spanned<DeValue<'t>>]) -> bool {
+fn are_tables(items: &[Spanned<DeValue<'_>>]) -> bool {
     items.iter().all(|item| matches!(item.get_ref(), DeValue::Table(_)))
 }
 

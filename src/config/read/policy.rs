@@ -6,7 +6,8 @@ use ipnet::IpNet;
 
 use super::super::error::Error;
 use super::super::model::{
-    Allow, AllowClass, Except, Expect, Leaf, NextHop, Node, OriginAs, Policy, Unique, UniqueAs, Uniqueness,
+    Allow, AllowClass, Except, Expect, Leaf, NextHop, Node, OriginAs, Policy, Transit, Unique, UniqueAs,
+    Uniqueness,
 };
 use super::super::table::{Section, Value};
 use super::neighbors::{Entries, ranges};
@@ -68,11 +69,13 @@ pub(super) fn policy(
     let max_as_path = section.take("max_as_path");
     let count_leaf_as = section.read("count_leaf_as", Value::bool).unwrap_or(true);
     let next_hops = [("peer", NextHop::Peer), ("any", NextHop::Any)];
+    let transits = [("reject", Transit::Reject), ("note", Transit::Note)];
     Policy {
         max_as_path: max_as_path.and_then(|value| longest_path(&value, count_leaf_as)).unwrap_or(2),
         count_leaf_as,
         origin_as: section.take("origin_as").and_then(origin_as).unwrap_or(OriginAs::Peer),
         next_hop: section.read("next_hop", |value| value.choice(&next_hops)).unwrap_or(NextHop::Peer),
+        transit: section.read("transit", |value| value.choice(&transits)).unwrap_or_default(),
         uniqueness: uniqueness(section.section("uniqueness")),
         allow: section.sections("allow").iter_mut().filter_map(|entry| allow(entry, &names)).collect(),
     }

@@ -444,6 +444,10 @@ fn policy() {
             &["25:13 [\"per\"] unknown value `per` (did you mean `peer`?)"],
         ),
         (and("[policy]\norigin_as = [0]"), &["25:14 [0] AS 0 is reserved (RFC 7607)"]),
+        (
+            and("[policy]\ntransit = \"noted\""),
+            &["25:11 [\"noted\"] unknown value `noted` (did you mean `note`?)"],
+        ),
         (and("[policy]\nnext_hop = true"), &["25:12 [true] expected a string, found true or false"]),
         (
             and("[policy.uniqueness]\npod_blocks = \"any\"\npod_host = \"two\""),

@@ -20,6 +20,7 @@ pub(super) fn of(key: &Key) -> &'static str {
 
 const fn route(reason: Reason) -> &'static str {
     match reason {
+        Reason::Transit => "nothing: policy.transit says that nodes may hand on what the fabric gave them",
         Reason::DefaultRoute => {
             "no node has to announce a default route: look for the rule with action Accept that lets it out \
              (`calicoctl get bgpfilter -o yaml`), and take it away"

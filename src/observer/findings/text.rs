@@ -227,6 +227,7 @@ pub(super) fn bounded(lines: impl Iterator<Item = String>, total: u64) -> Vec<St
 
 fn rejected(reason: Reason) -> &'static str {
     match reason {
+        Reason::Transit => "the node hands on what the fabric gave it, as it is meant to",
         Reason::DefaultRoute => {
             "a fabric that believed this default route would send everything it knows no better way for into the node"
         }

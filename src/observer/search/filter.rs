@@ -57,18 +57,20 @@ pub(super) fn is_within(query: &RouteQuery, prefix: &IpNet) -> bool {
 pub(super) fn most_of(query: &RouteQuery, core: &Core, at: crate::rib::PeerIndex, family: Family) -> u64 {
     let Some(peer) = core.peers.get(at).filter(|peer| !peer.leaving && is_of(query, peer)) else { return 0 };
     let rejected: u64 = peer.tally.rejected.of(family).iter().sum();
+    let noted = *peer.tally.noted.of(family);
     let accepted = peer.tally.accepted.of(family);
     let accepted: u64 = match query.class {
         Some(class) => accepted.get(class as usize).copied().unwrap_or_default(),
         None => accepted.iter().sum(),
     };
     match query.state {
-        _ if query.reason.is_some() => rejected,
+        _ if query.reason.is_some() => rejected + noted,
         Some(StateFilter::Accepted) => accepted,
         Some(StateFilter::Rejected) => rejected,
+        Some(StateFilter::Noted) => noted,
         Some(StateFilter::Stale) if !peer.family(family).is_stale() => 0,
         Some(StateFilter::Stale) => core.rib.old_count(at, family),
-        None => accepted + rejected,
+        None => accepted + rejected + noted,
     }
 }
 
@@ -107,7 +109,8 @@ impl<'a> Filter<'a> {
         let state = match query.state {
             None | Some(StateFilter::Stale) => true,
             Some(StateFilter::Accepted) => judgement.accepted().is_some(),
-            Some(StateFilter::Rejected) => judgement.accepted().is_none(),
+            Some(StateFilter::Rejected) => judgement.accepted().is_none() && !judgement.is_noted(),
+            Some(StateFilter::Noted) => judgement.is_noted(),
         };
         state
             && query.class.is_none_or(|class| judgement.class() == class)

@@ -416,6 +416,7 @@ pub(super) fn recount(core: &Core) {
             }
         }
         assert_eq!(peer.tally.accepted.array(), tally.accepted.array(), "{}", peer.id);
+        assert_eq!(peer.tally.noted.array(), tally.noted.array(), "{}", peer.id);
         assert_eq!(peer.tally.rejected.array(), tally.rejected.array(), "{}", peer.id);
         assert_eq!((peer.tally.accepted(), peer.tally.rejected()), (tally.accepted(), tally.rejected()));
         assert_eq!(peer.tally.digest.array(), tally.digest.array(), "{}", peer.id);

@@ -30,6 +30,7 @@ fn is_asked_for(query: &RouteQuery, route: &view::Route) -> bool {
         StateFilter::Accepted => route.state == "accepted",
         StateFilter::Rejected => route.state == "rejected",
         StateFilter::Stale => route.stale,
+        StateFilter::Noted => route.state == "noted",
     });
     within
         && state
@@ -51,9 +52,9 @@ fn query() -> impl Strategy<Value = RouteQuery> {
     let prefix = some(&["10.244.0.0/16", "0.0.0.0/0", "10.244.1.0/26", "10.244.1.7/32", "fd00::/16"]);
     let matching = prop::sample::select(vec![Match::Exact, Match::Longer, Match::Covering]);
     let class = prop::option::weighted(0.2, prop::sample::select(Class::ALL.to_vec()));
-    let states = vec![StateFilter::Accepted, StateFilter::Rejected, StateFilter::Stale];
+    let states = vec![StateFilter::Accepted, StateFilter::Rejected, StateFilter::Stale, StateFilter::Noted];
     let state = prop::option::weighted(0.4, prop::sample::select(states));
-    let reasons = vec![Reason::DefaultRoute, Reason::NotAllowed, Reason::AsPathTooLong];
+    let reasons = vec![Reason::DefaultRoute, Reason::NotAllowed, Reason::AsPathTooLong, Reason::Transit];
     let reason = prop::option::weighted(0.2, prop::sample::select(reasons));
     let who = (some(&[NODE, "192.168.1.3"]), some(&["leaf1", "leaf2"]), some(&[NODE, "192.168.1.3"]));
     let most = (prefix, matching, class, state, reason, some(&["65102:1", "65102:2", "65102:3"]));

@@ -51,6 +51,24 @@ fn a_policy_that_changes_asks_only_peers_with_routes_not_kept_to_send_them_again
 }
 
 #[test]
+fn a_policy_that_narrows_asks_nobody() {
+    let mut config = config();
+    config.neighbors.iter_mut().for_each(|entry| entry.limits.rejected_kept = 2);
+    config.policy.allow.push(allow(AllowClass::Service, "10.112.0.0/16", &[16]));
+    let mut world = World::with(config);
+    let node = world.healthy_node();
+    world.announce(&node, &["172.16.0.0/24", "172.16.1.0/24", "172.16.2.0/24"]);
+    world.settle();
+    world.reload(|config| config.policy.allow[0].lengths = vec![26]);
+    world.reload(|config| config.policy.allow[3].expect = Expect::None);
+    world.reload(|config| drop(config.policy.allow.pop()));
+    world.reload(|config| config.policy.uniqueness.pod_block = Unique::Any);
+    world.pass(MINUTE);
+    assert_eq!(world.peer(&node).view().routes.rejected_not_kept, 1);
+    assert_eq!(world.commands, []);
+}
+
+#[test]
 fn a_policy_that_narrows_keeps_to_the_budget() {
     let mut config = config();
     config.neighbors.iter_mut().for_each(|entry| entry.limits.rejected_kept = 5);
