@@ -34,6 +34,8 @@ pub(super) struct Raised {
 const REFRESH_EVERY: Duration = Duration::from_secs(30);
 /// How long what a peer told takes to be looked at from all sides, at most.
 const LOOK_AFTER: Duration = Duration::from_secs(3);
+/// How long it has to send it: until then, what it did not send yet is not known to be gone.
+const ANSWER: Duration = Duration::from_secs(5);
 
 impl Core {
     /// Looks at everything that is found in one peer.
@@ -214,8 +216,9 @@ impl Core {
 
     fn check_not_kept(&mut self, at: PeerIndex, now: Timestamp) {
         let Some(peer) = self.peers.get_mut(at) else { return };
-        let not_kept = peer.tally.not_kept.iter().sum();
-        if std::mem::replace(&mut peer.not_kept_told, not_kept) != not_kept {
+        let not_kept = peer.not_kept();
+        let tells = not_kept > peer.not_kept_told || peer.has_answered(now);
+        if tells && std::mem::replace(&mut peer.not_kept_told, not_kept) != not_kept {
             self.findings.rogues_not_kept(&peer.announcer(), not_kept, now);
         }
         peer.refresh_due &= not_kept > 0;
@@ -275,6 +278,7 @@ impl Peer {
             || (!self.raised.missing && self.missing(now) != (0, 0))
             || self.errors.iter().sum::<u64>() != self.errors_told
             || !self.not_kept_families().is_empty()
+            || (self.not_kept() != self.not_kept_told && self.has_answered(now))
             || self.families.iter().any(|family| family.is_refresh_over(now))
             || self.has_just_settled(now)
             || self.is_heard(now)
@@ -287,11 +291,13 @@ impl Peer {
         let missed = self.session.is_none().then(|| self.missed_from(settings));
         let again = (!self.not_kept_families().is_empty())
             .then(|| self.refreshed.map(|refreshed| refreshed.after(REFRESH_EVERY)));
+        let answered = (self.not_kept() != self.not_kept_told)
+            .then(|| self.refreshed.map(|refreshed| refreshed.after(ANSWER)));
         let refreshes = self.families.iter().filter_map(FamilyState::refresh_ends);
         let heard = self.settled_since.map(|since| since.after(LOOK_AFTER));
-        let looks =
-            [missed, self.settles(), again.flatten(), heard, self.waits_too_long_at(), self.pods.due()];
-        looks.into_iter().flatten().chain(refreshes)
+        let told = [heard, answered.flatten(), self.waits_too_long_at(), self.pods.due()];
+        let looks = [missed, self.settles(), again.flatten()].into_iter().chain(told);
+        looks.flatten().chain(refreshes)
     }
 
     /// Of each family, and no sweep is under way.
@@ -346,6 +352,16 @@ impl Peer {
         let Some(last) = &self.last else { return false };
         let errors = ErrorAction::ALL.map(|action| last.stats.errors(action));
         std::mem::replace(&mut self.errors, errors) != errors
+    }
+
+    /// How many of its rejected routes were not kept, both families together.
+    fn not_kept(&self) -> u64 {
+        self.tally.not_kept.iter().sum()
+    }
+
+    /// Whether it had the time to send again what it was asked for.
+    fn has_answered(&self, now: Timestamp) -> bool {
+        self.refreshed.is_none_or(|refreshed| refreshed.after(ANSWER) <= now)
     }
 
     pub(super) fn not_kept_families(&self) -> Families {

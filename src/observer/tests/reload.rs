@@ -51,6 +51,26 @@ fn a_policy_that_changes_asks_only_peers_with_routes_not_kept_to_send_them_again
 }
 
 #[test]
+fn what_was_not_kept_is_found_until_it_is_sent_again_and_accepted() {
+    let mut config = config();
+    config.neighbors.iter_mut().for_each(|entry| entry.limits.rejected_kept = 2);
+    let mut world = World::with(config);
+    let node = world.healthy_node();
+    let leak = ["172.16.0.0/24", "172.16.1.0/24", "172.16.2.0/24"];
+    world.announce(&node, &leak);
+    world.pass(SECOND * 6);
+    assert_eq!(world.found(), ["rogue_route open"]);
+    world.reload(|config| config.policy.allow.push(allow(AllowClass::Pod, "172.16.0.0/16", &[24])));
+    assert_eq!(world.commands.len(), 1);
+    world.pass(SECOND);
+    assert_eq!(world.found(), ["rogue_route open"], "the third is still to come");
+    world.announce(&node, &leak);
+    world.pass(SECOND * 6);
+    assert_eq!(world.peer(&node).view().routes.accepted, 5);
+    assert_eq!(world.found(), NONE);
+}
+
+#[test]
 fn a_policy_that_narrows_asks_nobody() {
     let mut config = config();
     config.neighbors.iter_mut().for_each(|entry| entry.limits.rejected_kept = 2);

@@ -121,7 +121,6 @@ fn a_reload_makes_notes_of_findings_and_findings_of_notes() {
     assert_eq!(world.peer(&node).view().routes.noted_not_kept, 20);
     assert_eq!(world.commands, []);
     world.configure(|config| config.policy.transit = Transit::Reject);
-    world.pass(SECOND * 6);
     let counts = world.peer(&node).view().routes;
     assert_eq!((counts.noted, counts.noted_not_kept, counts.rejected), (0, 0, 100));
     assert!(world.finding("rogue_route").summary.contains("120 routes"), "what was not kept counts too");
@@ -143,6 +142,8 @@ fn findings_beyond_the_budget_become_notes_by_asking_for_them() {
     world.hand_on(&node, &blocks(50));
     world.settle();
     assert_eq!(world.peer(&node).view().routes.noted, 50);
+    world.pass(SECOND * 6);
+    assert_eq!(world.found(), NONE);
     world.check();
 }
 
