@@ -98,9 +98,6 @@ impl Core {
             // Its rejected routes are rogue here too.
             self.find_rogues_again(at, now);
             self.review(at);
-        } else if former.shared != peer.place.shared {
-            self.duplicates.look_at_all();
-            self.review(at);
         }
         self.hosts_dirty = true;
         self.racks_dirty = true;

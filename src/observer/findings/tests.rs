@@ -324,6 +324,20 @@ fn a_duplicate_ends_when_one_node_is_left() {
 }
 
 #[test]
+fn nodes_of_one_name_in_two_clusters_are_two() {
+    let mut world = World::new();
+    let everywhere = Scope { cluster: "".into(), ..scope() };
+    let key = Key::duplicate(everywhere, Class::PodBlock, net("10.244.1.0/26")).unwrap();
+    let of = |node, cluster: &str| Proof { node: Some("a".into()), cluster: cluster.into(), ..proof(node) };
+    world.findings.raise(key.clone(), [of(1, "blue"), of(2, "green"), of(3, "green")], world.now);
+    world.findings.remove(&key, &peer(3), world.now);
+    let finding = world.only();
+    assert_eq!((finding.cluster.as_str(), finding.node), ("blue, green", None));
+    world.findings.remove(&key, &peer(2), world.now);
+    assert_eq!(world.findings.current().count(), 0);
+}
+
+#[test]
 fn two_sessions_of_one_node_are_no_duplicate() {
     let mut world = World::new();
     let other = Proof { peer: PeerId { leaf: "rack1b".into(), ..peer(1) }, ..proof(1) };
