@@ -291,12 +291,13 @@ impl Core {
         self.findings.no_rogue(&peer.id, rogue, now);
     }
 
-    /// Whether this key is held and is not one of those above the limit.
+    /// Whether this key is held under the limit: not one of those above it, nor one that it is not about.
     fn is_admitted(&self, peer: &Peer, key: Key) -> bool {
         let path = self.rib.get(key.peer, key.prefix, key.path_id);
         path.is_some_and(|path| {
             !peer.is_lost(Family::of(&key.prefix), path.old)
                 && !path.judgement.reasons().contains(Reason::Limit)
+                && !path.judgement.is_noted()
         })
     }
 

@@ -538,6 +538,18 @@ fn findings_and_metrics() {
             ],
         ),
         (
+            and("[limits]\nlpm = 0\necmp = \"64\"\nlpn = 1"),
+            &[
+                "25:7 [0] must be a number from 1 to 100000000",
+                "26:8 [\"64\"] expected a whole number, found a string",
+                "27:1 [lpn] unknown key `lpn` in `limits` (did you mean `lpm`?)",
+            ],
+        ),
+        (
+            and("[findings.resolve_after]\npeer_downs = \"5s\""),
+            &["25:1 [peer_downs] unknown kind of finding `peer_downs` (did you mean `peer_down`?)"],
+        ),
+        (
             and("[metrics]\nper_peer = \"none\"\nrogue_routes_max = 1.5"),
             &[
                 "25:12 [\"none\"] unknown value `none` (the values are all, problem, off)",

@@ -205,8 +205,8 @@ fn leaves_and_their_listeners() {
 fn policy_nodes_findings_metrics_touch_no_session() {
     let text =
         with("lengths = [26, 32]  ", "lengths = [26, 27]\n#").replace("\"node\"\nprefix", "\"pod\"\nprefix");
-    let more = "[policy]\nmax_as_path = 3\n[[nodes]]\nname = \"n1\"\naddress = \"192.168.1.1\"\n\
-                [findings]\nopen_after.peer_down = \"1s\"\n[metrics]\nper_peer = \"off\"\n";
+    let more = "[policy]\nmax_as_path = 3\ntransit = \"note\"\n[[nodes]]\nname = \"n1\"\naddress = \"192.168.1.1\"\n\
+                [findings]\nopen_after.peer_down = \"1s\"\n[limits]\necmp = 32\n[metrics]\nper_peer = \"off\"\n";
     let (old, new) = (shortest(), read(&format!("{text}{more}")).unwrap());
     assert_eq!(
         lines(&diff(&old, &new)),
@@ -216,7 +216,9 @@ fn policy_nodes_findings_metrics_touch_no_session() {
             "Apply: policy.allow node 192.168.0.0/16 is removed",
             "Apply: policy.allow pod 192.168.0.0/16 is added",
             "Apply: policy.max_as_path 2 -> 3",
+            "Apply: policy.transit \"reject\" -> \"note\"",
             "Apply: findings.open_after.peer_down none -> \"1s\"",
+            "Apply: limits.ecmp 64 -> 32",
             "Apply: metrics.per_peer \"all\" -> \"off\"",
         ]
     );

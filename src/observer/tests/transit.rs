@@ -148,6 +148,29 @@ fn findings_beyond_the_budget_become_notes_by_asking_for_them() {
 }
 
 #[test]
+fn they_hold_no_place_under_the_prefix_limit() {
+    let mut world = noting();
+    for entry in &mut world.config.neighbors {
+        (entry.limits.prefixes, entry.limits.action) = (2, LimitAction::Hold);
+    }
+    world.configure(|_| ());
+    let node = world.healthy_node();
+    world.hand_on(&node, &blocks(3));
+    world.settle();
+    let counts = world.peer(&node).view().routes;
+    assert_eq!((counts.accepted, counts.rejected, counts.noted), (2, 0, 3));
+    world.announce(&node, &["10.244.0.64/26"]);
+    world.settle();
+    let counts = world.peer(&node).view().routes;
+    assert_eq!((counts.accepted, counts.rejected, counts.noted), (2, 1, 2));
+    assert_eq!(
+        world.page(RouteQuery { reason: Some(Reason::Limit), ..RouteQuery::default() }).items.len(),
+        1
+    );
+    world.check();
+}
+
+#[test]
 fn they_go_with_their_session() {
     let mut world = noting();
     let node = world.healthy_node();
