@@ -98,6 +98,7 @@ impl Daemon {
             let (peers, findings) = (known.peers.len(), known.findings.len());
             info!(peers, findings, as_of = %known.at, "known from before");
         }
+        let orders = state_dir.map(keeper::writer).transpose().map_err(StartError::State)?;
         let (events, received) = mpsc::channel(EVENTS);
         let speaker = Speaker::start(Arc::clone(&config), clock, events).await?;
         speaker.watch_signatures().await;
@@ -110,7 +111,7 @@ impl Daemon {
         let (stop, stopped) = watch::channel(false);
         let status = watch::Sender::new(Status {
             ready: true,
-            state: state_dir.is_some().then(StateFile::default),
+            state: orders.as_ref().map(|_| StateFile::default()),
             started: clock.now(),
             config_file: source.clone().unwrap_or_default(),
             reload: Reload { successful: true, succeeded: clock.now() },
@@ -125,8 +126,8 @@ impl Daemon {
             status: status.subscribe(),
             stop: stopped,
         };
-        let keep = |directory| Keeper::start(directory, observer.clone(), clock, status.clone());
-        let keeper = state_dir.map(keep).transpose().map_err(StartError::State)?;
+        let keep = |orders| Keeper::start(orders, observer.clone(), clock, status.clone());
+        let keeper = orders.map(keep);
         let steward =
             Steward { source, clock, current, status, speaker: speaker.clone(), observer: observer.clone() };
         let tasks = [tokio::spawn(web.serve(app)), tokio::spawn(steward.serve(requests))];

@@ -110,6 +110,23 @@ struct Writer {
 /// What is to be written, and who waits for the outcome.
 type Order = (State, oneshot::Sender<io::Result<()>>);
 
+/// The way to a thread that writes the file.
+pub(super) struct Orders {
+    directory: PathBuf,
+    sender: SyncSender<Order>,
+}
+
+/// Starts a thread that writes what must survive a restart in `directory`.
+///
+/// # Errors
+/// There is no thread to be had.
+pub(super) fn writer(directory: PathBuf) -> io::Result<Orders> {
+    let (sender, orders) = sync_channel(1);
+    let writer = Writer { directory: directory.clone(), lock: None };
+    thread::Builder::new().name("state".to_owned()).spawn(move || writer.run(&orders))?;
+    Ok(Orders { directory, sender })
+}
+
 impl Writer {
     fn run(mut self, orders: &Receiver<Order>) {
         for (state, outcome) in orders {
@@ -181,8 +198,7 @@ pub(super) struct Keeper {
     observer: Observer,
     clock: Clock,
     status: watch::Sender<Status>,
-    directory: PathBuf,
-    orders: SyncSender<Order>,
+    orders: Orders,
     /// What is in the file, of which revision.
     last: Option<(u64, State)>,
     /// It was said that the file cannot be written.
@@ -193,23 +209,17 @@ pub(super) struct Keeper {
 pub(super) type End = oneshot::Sender<oneshot::Sender<()>>;
 
 impl Keeper {
-    /// Starts to keep what `observer` knows in `directory`, and says in `status` how that goes.
-    ///
-    /// # Errors
-    /// There is no thread to be had.
+    /// Starts to have written what `observer` knows, and says in `status` how that goes.
     pub(super) fn start(
-        directory: PathBuf,
+        orders: Orders,
         observer: Observer,
         clock: Clock,
         status: watch::Sender<Status>,
-    ) -> io::Result<End> {
-        let (orders, received) = sync_channel(1);
-        let writer = Writer { directory: directory.clone(), lock: None };
-        thread::Builder::new().name("state".to_owned()).spawn(move || writer.run(&received))?;
-        let keeper = Self { observer, clock, status, directory, orders, last: None, failing: false };
+    ) -> End {
+        let keeper = Self { observer, clock, status, orders, last: None, failing: false };
         let (end, ended) = oneshot::channel();
         tokio::spawn(keeper.run(ended));
-        Ok(end)
+        end
     }
 
     async fn run(mut self, mut end: oneshot::Receiver<oneshot::Sender<()>>) {
@@ -240,7 +250,7 @@ impl Keeper {
         }
         let (outcome, written) = oneshot::channel();
         // Only what was ordered before and is done may be followed by another: there is room.
-        let _ = self.orders.try_send((state.clone(), outcome));
+        let _ = self.orders.sender.try_send((state.clone(), outcome));
         match written.await {
             Ok(Ok(())) => self.written(revision, state),
             Ok(Err(error)) => self.failed(&error),
@@ -250,7 +260,7 @@ impl Keeper {
 
     fn written(&mut self, revision: u64, state: State) {
         if std::mem::take(&mut self.failing) {
-            info!("what must survive a restart is written again, to {}", self.directory.display());
+            info!("what must survive a restart is written again, to {}", self.orders.directory.display());
         }
         let at = state.at;
         self.status.send_modify(|status| status.state.get_or_insert_default().written = Some(at));
@@ -263,7 +273,7 @@ impl Keeper {
             warn!(
                 "what must survive a restart cannot be written to {}: {error}; what was written before stays, \
                  thirdleaf_state_write_failures_total counts further attempts",
-                self.directory.display()
+                self.orders.directory.display()
             );
         }
         self.status.send_modify(|status| status.state.get_or_insert_default().failures += 1);

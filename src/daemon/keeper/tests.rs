@@ -47,7 +47,7 @@ fn state() -> State {
     serde_json::from_str::<Found>(STATE).unwrap().state
 }
 
-fn writer(directory: &Path) -> Writer {
+fn by_hand(directory: &Path) -> Writer {
     Writer { directory: directory.to_owned(), lock: None }
 }
 
@@ -55,7 +55,7 @@ fn writer(directory: &Path) -> Writer {
 fn what_was_written_is_read_by_its_owner_alone() {
     let place = Temporary::new("whole");
     let directory = place.0.join("not/there/yet");
-    writer(&directory).write(state()).unwrap();
+    by_hand(&directory).write(state()).unwrap();
     assert_eq!(read(&directory), Some(state()));
     let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
     assert_eq!((mode(&directory.join(FILE)), mode(&directory)), (0o600, 0o700));
@@ -122,7 +122,7 @@ fn a_damaged_octet_is_no_reason_not_to_start() {
 #[test]
 fn the_old_file_stays_until_the_new_one_is_whole() {
     let place = Temporary::new("full");
-    let mut writer = writer(&place.0);
+    let mut writer = by_hand(&place.0);
     writer.write(state()).unwrap();
     // A disk that is full fails where this does.
     fs::create_dir(place.0.join(PARTIAL)).unwrap();
@@ -142,9 +142,9 @@ fn the_old_file_stays_until_the_new_one_is_whole() {
 #[test]
 fn one_at_a_time_writes_into_a_place() {
     let place = Temporary::new("shared");
-    let mut one = writer(&place.0);
+    let mut one = by_hand(&place.0);
     one.write(state()).unwrap();
-    let mut other = writer(&place.0);
+    let mut other = by_hand(&place.0);
     let error = other.write(state()).unwrap_err();
     assert!(error.to_string().contains("another thirdleaf writes there"), "{error}");
     drop(one);
@@ -202,7 +202,7 @@ async fn what_cannot_be_written_is_told_once_until_it_is_written_again() {
     });
     let directory = place.0.join("state");
     place.put("state", b"a file is in its way");
-    let end = Keeper::start(directory.clone(), observer.clone(), clock, status).unwrap();
+    let end = Keeper::start(writer(directory.clone()).unwrap(), observer, clock, status);
     let mut file = shown.clone();
     let of = |status: &Status| status.state.unwrap();
     file.wait_for(|status| of(status).failures >= 3).await.unwrap();
