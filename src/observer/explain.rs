@@ -5,6 +5,7 @@
 //! | `observer_isolated` | every loss since |
 //! | `rack_down` | losses of its rack since |
 //! | `mesh_left_on` | what its nodes hand on, and the blocks that seem to be of several nodes for it |
+//! | `peer_refused` | that a node is lost which tries to come back and is refused |
 //! | `recovery_wait` | stale routes of the nodes that wait |
 //! | `peer_down`, once told | stale routes of the peer |
 //! | the first of a node's sessions | the same trouble of its other sessions |
@@ -86,6 +87,7 @@ impl Core {
         self.by_isolation(subject)
             .or_else(|| self.by_rack(subject))
             .or_else(|| self.by_mesh(subject))
+            .or_else(|| self.by_refusal(subject))
             .or_else(|| self.by_wait(subject))
             .or_else(|| self.by_node(subject, hosts))
     }
@@ -128,6 +130,16 @@ impl Core {
             _ => false,
         };
         explained.then_some(number)
+    }
+
+    fn by_refusal(&self, subject: &Subject<'_>) -> Option<u64> {
+        let lost = subject.key().peer().filter(|_| subject.key().kind() == Kind::PeerDown)?;
+        let refused =
+            self.findings.current_of(Kind::PeerRefused).filter_map(|key| self.findings.present(key));
+        let mut numbers = refused.map(|(number, _)| number);
+        numbers.find(|number| {
+            self.findings.subject(*number).is_some_and(|subject| subject.peers().any(|peer| peer == lost))
+        })
     }
 
     fn by_wait(&self, subject: &Subject<'_>) -> Option<u64> {

@@ -17,9 +17,6 @@ use crate::config::model::UniqueAs;
 use crate::rib::PeerIndex;
 use crate::time::Timestamp;
 
-/// Of fewer nodes it cannot be told whether each is to have an AS of its own.
-const FEW: usize = 3;
-
 /// Peers with one AS or BGP identifier that are not all one node.
 pub(super) struct Shared {
     cause: Cause,
@@ -106,8 +103,10 @@ impl Core {
         for (at, peer) in members.iter().filter_map(|at| Some((*at, self.peers.get(*at)?))) {
             let Some(session) = peer.session.as_ref().filter(|_| !peer.leaving) else { continue };
             node.insert(at, peer.host);
-            let terms = &session.negotiated;
-            alike.entry((&*peer.place.rack, terms.peer_as, terms.peer_id)).or_default().push((at, peer));
+            if let Some(identifier) = peer.identifier() {
+                let key = (&*peer.place.rack, session.negotiated.peer_as, identifier);
+                alike.entry(key).or_default().push((at, peer));
+            }
         }
         for group in alike.values().filter(|group| group.len() > 1 && one_host(group)) {
             let hosts: BTreeSet<_> = group.iter().filter_map(|(at, _)| node.get(at).copied()).collect();
@@ -151,7 +150,7 @@ fn find(peers: &Peers, unique: UniqueAs) -> Vec<Shared> {
     }
     let has_one_each = |scope: &Scope| {
         let (nodes, own) = clusters.get(scope).copied().unwrap_or_default();
-        unique == UniqueAs::OneNode || (nodes >= FEW && own * 2 > nodes)
+        unique == UniqueAs::OneNode || own * 2 > nodes
     };
     let by_as = by_as.into_iter().filter(|((scope, _), _)| has_one_each(scope));
     let by_as = by_as.map(|((scope, asn), group)| (Cause::duplicate_as(scope.clone(), asn), group));

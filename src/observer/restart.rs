@@ -15,7 +15,7 @@ use crate::bgp::negotiated::GracefulRestart;
 use crate::bgp::{Families, Family};
 use crate::policy::{Subject, Terms};
 use crate::rib::{Key, Path, PeerIndex};
-use crate::speaker::{Closed, Established, HoldExpiry, Loss, ResetReason, SessionId};
+use crate::speaker::{Closed, Established, Loss, ResetReason, SessionId};
 use crate::time::Timestamp;
 
 impl Core {
@@ -130,7 +130,7 @@ impl Core {
         peer.settled_since = None;
         self.findings.lost(&peer.id);
         self.chronicle.peer_down(peer, closed, now);
-        if let Some(expiry) = closed.expiry.filter(HoldExpiry::is_not_ours) {
+        if let Some(expiry) = closed.expiry.as_deref().filter(|expiry| expiry.is_not_ours()) {
             let (scope, proof) = (peer.place.scope.clone(), peer.proof(String::new()));
             self.expired(&scope, proof, expiry, closed.at, now);
         }
@@ -199,7 +199,6 @@ impl Core {
         let Some(peer) = self.peers.get_mut(at) else { return };
         *peer.family_mut(family) = FamilyState { end_of_rib: false, old: Old::Lost, sweeping: true };
         peer.tally.clear(family);
-        peer.pods.changed = true;
         for owed in peer.owed.iter_mut().filter(|owed| owed.family() == family) {
             owed.have = 0;
         }

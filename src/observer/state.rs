@@ -128,6 +128,9 @@ impl Core {
     /// None of the peers is there yet: what was found in them goes on.
     fn miss_restored(&mut self, now: Timestamp) {
         for at in self.peers.indexes() {
+            if let Some(peer) = self.peers.get(at).filter(|peer| peer.heard_as().is_some()) {
+                self.findings.lost(&peer.id);
+            }
             self.miss_again(at, now);
         }
     }

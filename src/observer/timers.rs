@@ -35,7 +35,7 @@ impl Core {
         &mut self,
         scope: &Scope,
         proof: Proof,
-        expiry: HoldExpiry,
+        expiry: &HoldExpiry,
         at: Timestamp,
         now: Timestamp,
     ) {

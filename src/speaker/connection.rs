@@ -565,7 +565,7 @@ impl Connection {
         let reason = reason(ending);
         self.entry.stats.count_reset(reason);
         self.warn(format_args!("session down: {ending}"), now);
-        let expiry = self.session.expiry();
+        let expiry = self.session.expiry().map(Box::new);
         Some(Event::Closed(Closed { session, at: now, reason, detail: ending.to_string(), loss, expiry }))
     }
 

@@ -93,7 +93,7 @@ pub struct Closed {
     /// What becomes of its routes.
     pub loss: Loss,
     /// How we kept to the peer's hold timer, if the peer said that it expired.
-    pub expiry: Option<HoldExpiry>,
+    pub expiry: Option<Box<HoldExpiry>>,
 }
 
 /// Somebody wants to peer, for an OPEN came, or something that only a speaker of BGP sends, and will not get

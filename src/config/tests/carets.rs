@@ -450,10 +450,11 @@ fn policy() {
         ),
         (and("[policy]\nnext_hop = true"), &["25:12 [true] expected a string, found true or false"]),
         (
-            and("[policy.uniqueness]\npod_blocks = \"any\"\npod_host = \"two\""),
+            and("[policy.uniqueness]\npod_blocks = \"any\"\npod_host = \"two\"\nas = \"two\""),
             &[
                 "25:1 [pod_blocks] unknown key `pod_blocks` in `policy.uniqueness` (did you mean `pod_block`?)",
                 "26:12 [\"two\"] unknown value `two` (the values are one_node, any)",
+                "27:6 [\"two\"] unknown value `two` (the values are auto, one_node, any)",
             ],
         ),
         (

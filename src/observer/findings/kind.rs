@@ -119,7 +119,7 @@ impl Kind {
         Self::ALL.into_iter().find(|kind| kind.name() == name)
     }
 
-    /// How bad it is.
+    /// How bad it is; [`Key::severity`](super::Key::severity) may know better.
     pub const fn severity(self) -> Severity {
         match self {
             Self::RogueRoute

@@ -193,6 +193,7 @@ impl Kind {
                 | Self::RackDown
                 | Self::MeshLeftOn
                 | Self::RecoveryWait
+                | Self::PeerRefused
                 | Self::LeafDisagreement
         )
     }

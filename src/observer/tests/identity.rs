@@ -46,7 +46,9 @@ fn one_as_on_two_nodes_is_found_where_most_have_one_of_their_own() {
     assert_eq!(finding.evidence, evidence);
     world.pass(MINUTE);
     assert_eq!(world.shared(), ["duplicate_as open"]);
+    // Also if at the same time it is found out anew who is who.
     world.close(&other, Loss::Final);
+    world.nodes(10..=10);
     world.pass(MINUTE * 9);
     assert_eq!(world.shared(), ["duplicate_as open"], "silence is not the end");
     world.pass(MINUTE);
@@ -128,6 +130,15 @@ fn one_identifier_on_two_nodes_is_found_whatever_their_as() {
     }
     world.pass(MINUTE * 10);
     assert!(world.is_resolved("duplicate_router_id"));
+}
+
+#[test]
+fn identifiers_that_are_not_known_do_not_make_two_nodes_one() {
+    let mut world = World::new();
+    world.nodes(2..=6);
+    world.idle("leaf1", &own(8), 65107, "0.0.0.0");
+    world.idle("leaf2", &own(9), 65107, "0.0.0.0");
+    assert_eq!(world.shared(), ["duplicate_as pending"]);
 }
 
 #[test]

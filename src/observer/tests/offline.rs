@@ -76,6 +76,44 @@ fn what_takes_its_time_to_be_found_is_found_in_a_long_silence() {
     same(config, &world);
 }
 
+/// A world in which `story` happens in its first minute, not just when the house is kept, and then nothing for
+/// an hour: what is found then is found in time.
+#[track_caller]
+fn found_in_silence(config: &Config, found: &[&str], story: impl FnOnce(&mut World)) {
+    let mut world = World::patient(config.clone(), Settings::default());
+    world.pass(Duration::from_millis(300));
+    story(&mut world);
+    world.pass(HOUR);
+    assert_eq!(world.found(), found);
+    same(config.clone(), &world);
+}
+
+#[test]
+fn what_takes_its_time_to_be_found_is_found_in_a_long_silence() {
+    let mut config = config();
+    config.policy.allow[1].expect = Expect::None;
+    config.limits.lpm = 4;
+    found_in_silence(&config, &["recovery_wait open"], |world| drop(world.node()));
+    found_in_silence(&config, &["aggregation_missing open"], |world| {
+        let node = world.node();
+        world.announce(&node, &["10.244.1.0/26", "10.244.1.1/32"]);
+    });
+    found_in_silence(&config, &["aggregation_missing open"], |world| {
+        let node = world.node();
+        world.announce(&node, &["10.244.1.1/32"]);
+        world.pass(SECOND * 2);
+        // It was just looked at.
+        world.announce(&node, &["10.244.1.0/26"]);
+    });
+    found_in_silence(&config, &["fabric_capacity open"], |world| {
+        let node = world.node();
+        world.announce(&node, &["10.244.1.0/26", "10.244.2.0/26", "10.244.3.0/26", "10.244.4.0/26"]);
+        world.pass(SECOND * 5);
+        assert_eq!(world.finding("fabric_capacity").severity, "warning");
+        world.announce(&node, &["10.244.5.0/26"]);
+    });
+}
+
 #[test]
 fn a_thousand_years_of_silence_pass_at_once() {
     let mut config = config();

@@ -21,7 +21,7 @@ impl World {
             reason: ResetReason::HoldTimerPeer,
             detail: "received NOTIFICATION 4/0".to_owned(),
             loss: Loss::Final,
-            expiry: Some(expiry),
+            expiry: Some(Box::new(expiry)),
         }));
     }
 }
