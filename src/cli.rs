@@ -13,6 +13,7 @@ mod error;
 mod events;
 mod findings;
 mod logging;
+mod maintenance;
 mod man;
 mod output;
 mod peers;
@@ -95,6 +96,8 @@ enum Verb {
     Why(why::Why),
     /// What is wrong; exit 1 if a finding is open
     Findings(findings::Findings),
+    /// What somebody works on: findings there are kept, and nobody is told
+    Maintenance(maintenance::Maintenance),
     /// What happened
     Events(events::Events),
     /// One line for Nagios and its kin; exit 0, 1, 2 or 3 as they expect it
@@ -178,6 +181,9 @@ impl Verb {
             Self::Routes(verb) => options.ask(async |client, style| verb.execute(&client, &style, out).await),
             Self::Why(verb) => options.ask(async |client, style| verb.execute(&client, &style, out).await),
             Self::Findings(verb) => {
+                options.ask(async |client, style| verb.execute(&client, &style, out).await)
+            }
+            Self::Maintenance(verb) => {
                 options.ask(async |client, style| verb.execute(&client, &style, out).await)
             }
             Self::Events(verb) => options.ask(async |client, style| verb.execute(&client, &style, out).await),

@@ -7,7 +7,9 @@ use clap::Args;
 
 use super::client::Client;
 use super::{Error, Exit, Options};
-use crate::observer::view::{Finding, Page, Summary};
+use crate::observer::findings::Kind;
+use crate::observer::maintenance::{Whom, Window};
+use crate::observer::view::{Finding, Peer, Summary};
 
 #[derive(Debug, Args)]
 pub(super) struct CheckHealth {
@@ -47,9 +49,14 @@ impl fmt::Display for Health {
 struct Facts {
     known: u64,
     up: u64,
+    /// Of those that are not up: somebody works on them.
+    in_maintenance: u64,
     rogues: u64,
+    /// All findings on rejected routes are muted.
+    rogues_muted: bool,
     critical: u64,
     warning: u64,
+    muted: u64,
 }
 
 /// Says on one line what makes no sense of the words that it was called with.
@@ -71,9 +78,10 @@ impl CheckHealth {
     }
 
     fn judge(&self, facts: Facts) -> (Health, String) {
-        let Facts { known, up, rogues, critical, warning } = facts;
-        let down = known.saturating_sub(up);
-        let health = if down >= self.critical_peers.max(1) || rogues > self.rogues || critical > 0 {
+        let Facts { known, up, in_maintenance, rogues, critical, warning, muted, .. } = facts;
+        let down = known.saturating_sub(up).saturating_sub(in_maintenance);
+        let rogue = rogues > self.rogues && !facts.rogues_muted;
+        let health = if down >= self.critical_peers.max(1) || rogue || critical > 0 {
             Health::Critical
         } else if down >= self.warning_peers.max(1) || warning > 0 {
             Health::Warning
@@ -81,13 +89,16 @@ impl CheckHealth {
             Health::Ok
         };
         let (warn_at, critical_at) = (self.warning_peers.max(1), self.critical_peers.max(1));
+        let aside = [(in_maintenance, "peers down in maintenance"), (muted, "findings muted")];
+        let aside = aside.iter().filter(|(count, _)| *count > 0);
+        let aside: String = aside.map(|(count, what)| format!(", {count} {what}")).collect();
         let line = format!(
-            "{up}/{known} peers up, {rogues} rogue routes, {critical} critical and {warning} other findings open \
+            "{up}/{known} peers up, {rogues} rogue routes, {critical} critical and {warning} other findings open{aside} \
              | peers_up={up};{}:;{}:;0;{known} rogues={rogues};;{};0 findings_critical={critical};;0;0 \
-             findings_warning={warning};0;;0",
+             findings_warning={warning};0;;0 findings_muted={muted};;;0",
             // Alert below what is left with one peer less than the threshold down.
-            (known + 1).saturating_sub(warn_at),
-            (known + 1).saturating_sub(critical_at),
+            (known + 1).saturating_sub(warn_at).saturating_sub(in_maintenance),
+            (known + 1).saturating_sub(critical_at).saturating_sub(in_maintenance),
             self.rogues,
         );
         (health, line)
@@ -97,20 +108,60 @@ impl CheckHealth {
 async fn facts(client: &Client) -> Result<Facts, Error> {
     let summary: Summary = client.get("/api/v1/summary", &[]).await?;
     let critical = open(client, "critical").await?;
+    let rogues = summary.routes.rejected + summary.routes.rejected_not_kept;
     Ok(Facts {
         known: summary.peers.known as u64,
         up: summary.peers.established as u64,
-        rogues: summary.routes.rejected + summary.routes.rejected_not_kept,
+        in_maintenance: in_maintenance(client, &summary.maintenance).await?,
+        rogues,
+        rogues_muted: rogues > 0 && summary.findings.muted > 0 && rogues_muted(client).await?,
         critical,
         warning: (summary.findings.open as u64).saturating_sub(critical),
+        muted: summary.findings.muted as u64,
     })
 }
 
+/// Open findings of which somebody should know.
 async fn open(client: &Client, severity: &str) -> Result<u64, Error> {
-    let parameter = |text: &str| Some(text.to_owned());
-    let query = [("state", parameter("open")), ("severity", parameter(severity)), ("limit", parameter("1"))];
-    let page: Page<Finding> = client.get("/api/v1/findings", &query).await?;
-    Ok(page.total.unwrap_or(page.items.len() as u64))
+    let query = [("state", Some("open".to_owned())), ("severity", Some(severity.to_owned()))];
+    let mut pages = client.pages::<Finding>("/api/v1/findings", &query, None);
+    let mut open = 0;
+    while let Some(findings) = pages.next().await? {
+        open += findings.iter().filter(|finding| finding.muted.is_none()).count() as u64;
+    }
+    Ok(open)
+}
+
+/// Whether there are findings on rejected routes, all of them muted.
+async fn rogues_muted(client: &Client) -> Result<bool, Error> {
+    let query = [("kind", Some(Kind::RogueRoute.name().to_owned()))];
+    let mut pages = client.pages::<Finding>("/api/v1/findings", &query, None);
+    let mut any = false;
+    while let Some(findings) = pages.next().await? {
+        any |= !findings.is_empty();
+        if findings.iter().any(|finding| finding.muted.is_none()) {
+            return Ok(false);
+        }
+    }
+    Ok(any)
+}
+
+/// Peers that are down in what somebody works on.
+async fn in_maintenance(client: &Client, windows: &[Window]) -> Result<u64, Error> {
+    if windows.is_empty() {
+        return Ok(0);
+    }
+    let covers = |window: &Window, peer: &Peer| match &window.scope {
+        Whom::Node(name) => peer.node.as_deref() == Some(&**name),
+        Whom::Rack(name) => *peer.rack == **name,
+        Whom::Cluster(name) => *peer.cluster == **name,
+    };
+    let mut pages = client.pages::<Peer>("/api/v1/peers", &[("state", Some("down".to_owned()))], None);
+    let mut down = 0;
+    while let Some(peers) = pages.next().await? {
+        down += peers.iter().filter(|peer| windows.iter().any(|window| covers(window, peer))).count() as u64;
+    }
+    Ok(down)
 }
 
 #[cfg(test)]
@@ -118,7 +169,16 @@ mod tests {
     use super::*;
 
     const CHECK: CheckHealth = CheckHealth { warning_peers: 1, critical_peers: 2, rogues: 0 };
-    const FINE: Facts = Facts { known: 12, up: 12, rogues: 0, critical: 0, warning: 0 };
+    const FINE: Facts = Facts {
+        known: 12,
+        up: 12,
+        in_maintenance: 0,
+        rogues: 0,
+        rogues_muted: false,
+        critical: 0,
+        warning: 0,
+        muted: 0,
+    };
 
     #[test]
     fn says_what_is_wrong_in_one_line() {
@@ -127,8 +187,26 @@ mod tests {
         assert_eq!(
             line,
             "11/12 peers up, 2 rogue routes, 0 critical and 0 other findings open \
-             | peers_up=11;12:;11:;0;12 rogues=2;;0;0 findings_critical=0;;0;0 findings_warning=0;0;;0"
+             | peers_up=11;12:;11:;0;12 rogues=2;;0;0 findings_critical=0;;0;0 findings_warning=0;0;;0 \
+             findings_muted=0;;;0"
         );
+    }
+
+    #[test]
+    fn what_somebody_works_on_or_knows_of_is_no_alarm() {
+        let (health, line) = CHECK.judge(Facts { up: 8, in_maintenance: 4, muted: 3, ..FINE });
+        assert_eq!(health, Health::Ok);
+        assert_eq!(
+            line,
+            "8/12 peers up, 0 rogue routes, 0 critical and 0 other findings open, 4 peers down in maintenance, \
+             3 findings muted \
+             | peers_up=8;8:;7:;0;12 rogues=0;;0;0 findings_critical=0;;0;0 findings_warning=0;0;;0 \
+             findings_muted=3;;;0"
+        );
+        let health = |facts| CHECK.judge(facts).0;
+        assert_eq!(health(Facts { up: 7, in_maintenance: 4, ..FINE }), Health::Warning);
+        assert_eq!(health(Facts { rogues: 2, rogues_muted: true, ..FINE }), Health::Ok);
+        assert_eq!(health(Facts { rogues: 2, rogues_muted: false, muted: 1, ..FINE }), Health::Critical);
     }
 
     #[test]

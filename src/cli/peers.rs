@@ -39,8 +39,8 @@ pub(super) struct Peers {
 enum Action {
     /// End the sessions of an address with Cease/4; the node connects again
     Reset(Whom),
-    /// Forget a peer that is down and not pinned
-    Forget(Whom),
+    /// Forget what is down and not pinned: the peers of a node, or those with an address
+    Forget(Gone),
 }
 
 #[derive(Debug, Args, Serialize)]
@@ -52,6 +52,38 @@ struct Whom {
     #[arg(long)]
     #[serde(skip_serializing_if = "Option::is_none")]
     leaf: Option<String>,
+}
+
+#[derive(Debug, Args)]
+struct Gone {
+    /// A node's name, or a peer's address
+    #[arg(value_name = "NODE|ADDRESS")]
+    name: String,
+    /// The address on this leaf alone
+    #[arg(long)]
+    leaf: Option<String>,
+}
+
+/// What is to be forgotten, as the API wants to be told.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Forgotten {
+    Peer(Whom),
+    Node { node: String },
+}
+
+impl Gone {
+    /// What parses as an address is one: that is also what nodes without a name are called.
+    fn read(&self) -> Result<Forgotten, Error> {
+        match (self.name.parse(), &self.leaf) {
+            (Ok(peer), leaf) => Ok(Forgotten::Peer(Whom { peer, leaf: leaf.clone() })),
+            (Err(_), None) => Ok(Forgotten::Node { node: self.name.clone() }),
+            (Err(_), Some(_)) => Err(Error::Usage(format!(
+                "{:?} is no address: a node is forgotten on all leaves, without --leaf",
+                self.name
+            ))),
+        }
+    }
 }
 
 #[derive(Deserialize)]
@@ -69,7 +101,7 @@ impl Peers {
         let answer: Answer = match &self.action {
             None => return self.list(client, style, out).await,
             Some(Action::Reset(whom)) => client.post("/api/v1/peers/reset", whom).await?,
-            Some(Action::Forget(whom)) => client.post("/api/v1/peers/forget", whom).await?,
+            Some(Action::Forget(whom)) => client.post("/api/v1/peers/forget", &whom.read()?).await?,
         };
         writeln!(out, "{}", answer.result)?;
         Ok(Exit::FINE)

@@ -10,7 +10,7 @@ use super::client::Client;
 use super::output::{self, Style};
 use super::scope::Scope;
 use super::table::{Cell, Column, Paint, Table, age};
-use super::{Error, Exit};
+use super::{Error, Exit, maintenance};
 use crate::config::model;
 use crate::observer::view::{Finding, FindingCounts, Peer, Summary};
 use crate::time::Timestamp;
@@ -84,6 +84,7 @@ impl Show {
             summary.findings = counted(&self.scope, client).await?;
         }
         findings(&summary, out)?;
+        maintenance::lines(&summary.maintenance, style.now, out)?;
         Ok(Exit::FINE)
     }
 }
@@ -192,10 +193,13 @@ fn row(peer: &Peer, now: Timestamp) -> Vec<Cell> {
 /// What is wrong, in one line.
 pub(super) fn findings(summary: &Summary, out: &mut impl Write) -> io::Result<()> {
     let findings = &summary.findings;
-    if findings.open + findings.pending == 0 {
+    if findings.open + findings.pending + findings.muted == 0 {
         return writeln!(out, "No findings");
     }
     write!(out, "Findings: {} open, {} pending", findings.open, findings.pending)?;
+    if findings.muted > 0 {
+        write!(out, ", {} muted", findings.muted)?;
+    }
     for (at, (kind, count)) in findings.by_kind.iter().enumerate() {
         write!(out, "{}{count} {kind}", if at == 0 { "; " } else { ", " })?;
     }
@@ -208,7 +212,7 @@ mod tests {
 
     use super::*;
     use crate::cli::testing;
-    use crate::observer::view::RouteCounts;
+    use crate::observer::view::{FindingCounts, RouteCounts};
 
     #[test]
     fn reads_like_the_leafs() {
@@ -255,5 +259,7 @@ mod tests {
         summary.findings.open = 3;
         summary.findings.by_kind = [("peer_down".into(), 1), ("rogue_route".into(), 2)].into();
         assert_eq!(text(&summary), "Findings: 3 open, 0 pending; 1 peer_down, 2 rogue_route\n");
+        summary.findings = FindingCounts { muted: 2, ..FindingCounts::default() };
+        assert_eq!(text(&summary), "Findings: 0 open, 0 pending, 2 muted\n");
     }
 }

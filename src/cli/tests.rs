@@ -2,11 +2,17 @@ use clap::CommandFactory;
 use tokio::runtime::Runtime;
 
 use super::*;
+use crate::observer::view;
 use crate::web::Control;
 use crate::web::testing::{Server, TOKEN};
 
+/// What a command that asks a server prints, and the code it exits with.
+pub(super) fn ask(server: &str, arguments: &[&str]) -> (u8, String) {
+    run(&[&["--server", server], arguments].concat())
+}
+
 /// What a command prints, and the code it exits with.
-fn run(arguments: &[&str]) -> (u8, String) {
+pub(super) fn run(arguments: &[&str]) -> (u8, String) {
     let cli = Cli::try_parse_from([&["thirdleaf"], arguments].concat()).unwrap();
     let mut out = Vec::new();
     let code = match cli.verb.execute(&cli.options, &mut out) {
@@ -50,6 +56,11 @@ fn what_makes_no_sense_is_usage() {
         &["why"],
         &["findings", "--kind", "rouge_route"],
         &["peers", "reset", "node1"],
+        &["findings", "ack", "f1"],
+        &["findings", "f1", "--state", "open"],
+        &["maintenance", "start", "rack1"],
+        &["maintenance", "start", "rack1", "--for", "long", "--reason", "disks"],
+        &["maintenance", "end", "rack1", "--rack", "--node"],
         &["events", "--since", "yesterday"],
         &["conquer"],
     ] {
@@ -61,7 +72,7 @@ fn what_makes_no_sense_is_usage() {
 #[test]
 fn a_daemon_that_is_not_there() {
     let nobody = "http://127.0.0.1:9";
-    for verb in ["summary", "peers", "routes", "findings", "events", "reload"] {
+    for verb in ["summary", "peers", "routes", "findings", "events", "reload", "maintenance"] {
         let (code, text) = run(&["--server", nobody, verb]);
         assert_eq!(code, 3, "{verb}: {text}");
         assert!(text.starts_with("cannot reach the daemon at http://127.0.0.1:9/: "), "{text}");
@@ -262,4 +273,91 @@ fn events_can_be_followed() {
     assert_eq!(error.exit(), 0, "{error}");
     let text = String::from_utf8(out.0).unwrap();
     assert_eq!(text.lines().filter(|line| line.contains("peer_up")).count(), 2, "{text}");
+}
+
+#[test]
+fn maintenance_is_begun_by_name_listed_and_ended() {
+    let mut peers = [testing::peer("192.168.1.1"), testing::peer("192.168.1.2")];
+    (peers[1].node, peers[1].cluster) = (Some("node2".into()), "r1".into());
+    let until = testing::NOW.after(std::time::Duration::from_hours(2));
+    let window = |scope| serde_json::json!({ "scope": scope, "since": testing::NOW, "until": until, "reason": "disks" });
+    let windows = [window(serde_json::json!({ "node": "gone" }))];
+    let stub = testing::Stub::new(&[
+        ("/api/v1/peers", testing::page(&peers)),
+        ("/api/v1/maintenance", testing::page(&windows)),
+    ]);
+    let ask = |arguments: &[&str]| ask(&stub.url, arguments);
+    let start = |name, more: &[&str]| {
+        ask(&[&["maintenance", "start", name, "--for", "2h", "--reason", "disks"], more].concat())
+    };
+
+    assert_eq!(start("node2", &[]), (0, "done\n".to_owned()));
+    assert_eq!(start("default", &[]), (0, "done\n".to_owned()));
+    let (code, text) = start("r1", &[]);
+    assert!(code == 2 && text.ends_with("say --rack or --cluster"), "{text}");
+    assert_eq!(start("r1", &["--rack"]).0, 0);
+    assert_eq!(start("rack9", &[]).0, 2);
+    assert_eq!(ask(&["maintenance", "end", "gone"]).0, 0);
+    assert_eq!(ask(&["maintenance", "end", "node1"]).0, 2);
+    assert_eq!(
+        stub.posted(),
+        [
+            r#"/api/v1/maintenance {"scope":{"node":"node2"},"for":"2h","reason":"disks"}"#,
+            r#"/api/v1/maintenance {"scope":{"cluster":"default"},"for":"2h","reason":"disks"}"#,
+            r#"/api/v1/maintenance {"scope":{"rack":"r1"},"for":"2h","reason":"disks"}"#,
+            r#"/api/v1/maintenance/end {"scope":{"node":"gone"}}"#,
+        ]
+    );
+    let (code, text) = ask(&["maintenance", "--no-headers"]);
+    assert!(code == 0 && text.starts_with("node  gone  ") && text.ends_with("  disks\n"), "{text}");
+}
+
+#[test]
+fn peers_are_forgotten_by_node_or_by_address() {
+    let stub = testing::Stub::new(&[]);
+    for arguments in [&["node1"][..], &["192.168.1.1"], &["fd00::1", "--leaf", "rack1"], &["10.0.0.999"]] {
+        let answer = ask(&stub.url, &[&["peers", "forget"], arguments].concat());
+        assert_eq!(answer, (0, "done\n".to_owned()));
+    }
+    assert_eq!(ask(&stub.url, &["peers", "forget", "node1", "--leaf", "rack1"]).0, 2);
+    assert_eq!(
+        stub.posted(),
+        [
+            r#"/api/v1/peers/forget {"node":"node1"}"#,
+            r#"/api/v1/peers/forget {"peer":"192.168.1.1"}"#,
+            r#"/api/v1/peers/forget {"peer":"fd00::1","leaf":"rack1"}"#,
+            r#"/api/v1/peers/forget {"node":"10.0.0.999"}"#,
+        ]
+    );
+}
+
+#[test]
+fn health_and_summary_tell_what_is_muted() {
+    let muted = view::Finding { muted: Some("maintenance".into()), ..testing::finding("f1") };
+    let mut down = testing::peer("192.168.1.2");
+    down.state = "Idle".into();
+    let window = serde_json::json!({
+        "scope": { "rack": "r1" }, "since": testing::NOW, "until": testing::NOW, "reason": "disks"
+    });
+    let summary = serde_json::json!({
+        "peers": { "known": 2, "established": 1 },
+        "routes": view::RouteCounts { rejected: 1, ..view::RouteCounts::default() },
+        "findings": view::FindingCounts { muted: 1, ..view::FindingCounts::default() },
+        "mode": "observe",
+        "maintenance": [window],
+    });
+    let stub = testing::Stub::new(&[
+        ("/api/v1/summary", summary),
+        ("/api/v1/findings", testing::page(&[muted])),
+        ("/api/v1/peers", testing::page(&[down])),
+        ("/api/v1/config", serde_json::json!({ "leaf": [] })),
+    ]);
+    let (code, line) = ask(&stub.url, &["check-health"]);
+    assert_eq!(code, 0, "{line}");
+    assert!(line.contains(", 1 peers down in maintenance, 1 findings muted | "), "{line}");
+    let (code, text) = ask(&stub.url, &["summary"]);
+    assert_eq!(
+        (code, text.as_str()),
+        (0, "Findings: 0 open, 0 pending, 1 muted\nMaintenance: rack r1, 00:00:00 left: disks\n")
+    );
 }

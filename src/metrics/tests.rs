@@ -17,6 +17,7 @@ fn peer(address: &str) -> PeerSnapshot {
     PeerSnapshot {
         id: PeerId { leaf: "rack1".into(), address: address.parse().unwrap() },
         node: Some("node1".into()),
+        router_id: None,
         rack: "r1".into(),
         cluster: "default".into(),
         vrf: "default".into(),

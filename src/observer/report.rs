@@ -64,6 +64,7 @@ impl Core {
         PeerSnapshot {
             id: peer.id.clone(),
             node: peer.name.clone(),
+            router_id: peer.identifier(),
             rack: peer.place.rack.clone(),
             cluster: peer.place.scope.cluster.clone(),
             vrf: peer.place.scope.vrf.clone(),

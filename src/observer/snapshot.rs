@@ -1,5 +1,6 @@
 //! What readers of state get: everything but the routes, at one moment.
 
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use super::view;
@@ -47,6 +48,8 @@ pub struct PeerSnapshot {
     pub id: PeerId,
     /// The node's name: a pin's, or the peer's BGP identifier; none before the first session.
     pub node: Option<Arc<str>>,
+    /// Its BGP identifier; none before the first session.
+    pub router_id: Option<Ipv4Addr>,
     /// Its rack.
     pub rack: Arc<str>,
     /// Its cluster.
@@ -127,6 +130,7 @@ impl PeerSnapshot {
             leaf: self.id.leaf.to_string(),
             peer: self.id.address,
             node: self.node.as_deref().map(str::to_owned),
+            router_id: self.router_id,
             rack: self.rack.to_string(),
             cluster: self.cluster.to_string(),
             vrf: self.vrf.to_string(),

@@ -4,7 +4,7 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 use ipnet::IpNet;
@@ -81,6 +81,9 @@ pub struct Peer {
     pub peer: IpAddr,
     /// The node's name: a pin's, or the peer's BGP identifier; none before the first session.
     pub node: Option<String>,
+    /// Its BGP identifier; none before the first session.
+    #[serde(default)]
+    pub router_id: Option<Ipv4Addr>,
     /// The rack.
     pub rack: String,
     /// The cluster.

@@ -6,6 +6,7 @@ use clap::ValueEnum;
 use serde::Serialize;
 
 use crate::cli::Error;
+use crate::cli::findings;
 use crate::cli::output::{Format, Printer, Row, Style};
 use crate::cli::summary::{self, Leaf};
 use crate::cli::table::printable;
@@ -55,7 +56,7 @@ impl Verdict<'_> {
             Format::Jsonl => self.lines(&snapshot, wanted, out)?,
         }
         out.flush()?;
-        Ok(snapshot.findings.iter().any(|finding| finding.state == "open"))
+        Ok(snapshot.findings.iter().any(Finding::is_told))
     }
 
     fn tables(
@@ -74,9 +75,9 @@ impl Verdict<'_> {
             printer.finish()?;
             writeln!(out)?;
         }
-        let findings = current(snapshot);
-        if wanted(Part::Findings) && !findings.is_empty() {
-            list(&findings, style, out)?;
+        let current = current(snapshot);
+        if wanted(Part::Findings) && !current.is_empty() {
+            findings::table(current, style, out)?;
             writeln!(out)?;
         }
         if wanted(Part::Summary) || wanted(Part::Findings) {
