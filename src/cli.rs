@@ -3,6 +3,7 @@
 //! Exit codes: 0 fine, 1 a negative answer, 2 usage or configuration, 3 the daemon is not reachable,
 //! 4 refused by a brake or by observe mode. Only `check-health` speaks the Nagios convention instead.
 
+mod calico;
 mod check;
 mod check_health;
 mod client;
@@ -102,6 +103,8 @@ enum Verb {
     Events(events::Events),
     /// One line for Nagios and its kin; exit 0, 1, 2 or 3 as they expect it
     CheckHealth(check_health::CheckHealth),
+    /// Print the Calico objects that make nodes peer with the leaves, as YAML
+    Calico(calico::Calico),
     /// Simulate what thirdleaf peers with
     Sim(sim::Sim),
     /// Print a completion script
@@ -170,6 +173,7 @@ impl Verb {
             Self::Check(verb) => verb.execute(out),
             Self::Diff(verb) => verb.execute(options, out),
             Self::Replay(verb) => verb.execute(options, out),
+            Self::Calico(verb) => verb.execute(options, out),
             Self::Sim(verb) => verb.execute(out),
             Self::Completions(verb) => verb.execute(out),
             Self::Man => man::execute(out),

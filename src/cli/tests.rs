@@ -241,7 +241,7 @@ fn what_a_node_announces_can_be_read() {
     assert!(line.starts_with("THIRDLEAF CRITICAL - 1/1 peers up, 1 rogue routes, 1 critical"), "{line}");
 
     let (code, text) = run(&["events", "-o", "jsonl"]);
-    let first: crate::observer::view::Event = serde_json::from_str(text.lines().next().unwrap()).unwrap();
+    let first: view::Event = serde_json::from_str(text.lines().next().unwrap()).unwrap();
     assert_eq!((code, first.id), (0, 1));
 }
 
