@@ -17,6 +17,7 @@ mod logging;
 mod maintenance;
 mod man;
 mod output;
+mod patience;
 mod peers;
 mod reload;
 mod replay;
@@ -81,7 +82,7 @@ enum Verb {
     Demo(demo::Demo),
     /// Check a configuration file
     Check(check::Check),
-    /// Show what a reload with a new file would do; exit 1 if it would do something
+    /// Show what a reload with a new file would do to sessions, routes and findings; exit 1 if anything
     Diff(diff::Diff),
     /// Judge what routing daemons recorded (MRT), offline; exit 1 if a finding is open or a file is damaged
     Replay(replay::Replay),

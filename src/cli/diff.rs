@@ -1,17 +1,31 @@
-//! `thirdleaf diff`: what a reload would do, sessions that it would reset first.
+//! `thirdleaf diff`: what a reload would do, sessions that it would reset first; then, of what the daemon
+//! hears now, which routes would be judged otherwise, and which findings would open and close.
 
-use std::io::Write;
+mod forecast;
+mod path;
+mod shadow;
+#[cfg(test)]
+mod tests;
+mod verdicts;
+
+use std::io::{self, Write};
 use std::path::PathBuf;
 
 use clap::Args;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::check::load;
-use super::output::{Printer, Row, Style};
-use super::table::{Cell, Column, Paint};
+use super::output::{Format, Printer, Row, Style};
+use super::table::{Cell, Column, Paint, printable};
 use super::{Error, Exit, Options};
 use crate::config::{self, Change, Effect};
+use crate::observer::view::Finding;
 use crate::time::Timestamp;
+use forecast::{Forecast, Outcome};
+use verdicts::Groups;
+
+/// Lines of each part for people; machines get all.
+const LINES: usize = 40;
 
 #[derive(Debug, Args)]
 pub(super) struct Diff {
@@ -29,28 +43,177 @@ struct Version {
 impl Diff {
     pub(super) fn execute(self, options: &Options, out: &mut impl Write) -> Result<Exit, Error> {
         let new = load(&self.new)?;
+        let is_given = self.old.is_some();
         let old = match self.old {
             Some(old) => old,
             None => options
                 .ask(async |client, _| client.get("/api/v1/version", &[]).await)
                 .map(|Version { config_file }| config_file)?,
         };
-        let changes = config::diff(&load(&old)?, &new);
-        let changes: Vec<_> = changes.iter().cloned().collect();
-        print(&changes, &options.style(), out)?;
-        Ok(Exit::negative_if(!changes.is_empty()))
+        let old = load(&old)?;
+        let changes: Vec<_> = config::diff(&old, &new).iter().cloned().collect();
+        let style = options.style();
+        if changes.is_empty() {
+            if style.format == Format::Table || style.format == Format::Wide {
+                writeln!(out, "nothing changes")?;
+            } else {
+                Report { style: &style, out }.machine(&changes, None, &[])?;
+            }
+            return Ok(Exit::FINE);
+        }
+        let ask = async |client, style: Style| Forecast::ask(&client, &old, &new, style.now).await;
+        let (forecast, unknown) = match options.ask(ask) {
+            Ok(forecast) => {
+                let unknown = forecast.unknown();
+                (Some(forecast), unknown)
+            }
+            Err(error) if is_given => {
+                let line = format!("what would become of routes and findings is not known: {error}");
+                (None, vec![line])
+            }
+            Err(error) => return Err(error),
+        };
+        let mut report = Report { style: &style, out };
+        if style.is_json() {
+            report.machine(&changes, forecast, &unknown)?;
+        } else {
+            report.people(&changes, forecast, &unknown)?;
+        }
+        Ok(Exit::NEGATIVE)
     }
 }
 
-fn print(changes: &[Change], style: &Style, out: &mut impl Write) -> Result<(), Error> {
-    if changes.is_empty() && !style.is_json() {
-        writeln!(out, "nothing changes")?;
-        return Ok(());
+/// Prints what a reload would do.
+struct Report<'a, W> {
+    style: &'a Style,
+    out: &'a mut W,
+}
+
+impl<W: Write> Report<'_, W> {
+    fn people(
+        &mut self,
+        changes: &[Change],
+        forecast: Option<Forecast>,
+        unknown: &[String],
+    ) -> Result<(), Error> {
+        print(changes, self.style, self.out)?;
+        writeln!(self.out)?;
+        if let Some(mut forecast) = forecast {
+            let mut groups = Groups::default();
+            forecast.turned(|turned| {
+                groups.add(turned);
+                Ok(())
+            })?;
+            if groups.is_empty() {
+                writeln!(self.out, "no route would be judged otherwise")?;
+            }
+            self.lines("", &groups.lines())?;
+            let Outcome { open, close } = forecast.outcome();
+            let (opened, closed) = (count(open.len() as u64, "finding"), close.len());
+            writeln!(self.out, "\n{opened} would open, {closed} would close")?;
+            self.lines("+ ", &open.iter().map(line).collect::<Vec<_>>())?;
+            self.lines("- ", &close.iter().map(line).collect::<Vec<_>>())?;
+        }
+        for line in unknown {
+            writeln!(self.out, "{}", printable(line))?;
+        }
+        Ok(())
     }
+
+    /// The first lines, and how many more there are.
+    fn lines(&mut self, mark: &str, lines: &[String]) -> io::Result<()> {
+        for line in lines.iter().take(LINES) {
+            writeln!(self.out, "{mark}{}", printable(line))?;
+        }
+        match lines.len().saturating_sub(LINES) {
+            0 => Ok(()),
+            more => writeln!(self.out, "{mark}and {more} more (-o json has them all)"),
+        }
+    }
+
+    /// All there is: for `json` lists by name, for `jsonl` a line each that says what it is.
+    fn machine(
+        &mut self,
+        changes: &[Change],
+        forecast: Option<Forecast>,
+        unknown: &[String],
+    ) -> Result<(), Error> {
+        let mut document = Document { lines: self.style.format == Format::Jsonl, lists: 0, out: self.out };
+        document.list("changes", "change", |list| changes.iter().try_for_each(|change| list.item(change)))?;
+        if let Some(mut forecast) = forecast {
+            document.list("verdicts", "verdict", |list| forecast.turned(|turned| list.item(&turned)))?;
+            let Outcome { open, close } = forecast.outcome();
+            document.list("opens", "opens", |list| open.iter().try_for_each(|one| list.item(one)))?;
+            document.list("closes", "closes", |list| close.iter().try_for_each(|one| list.item(one)))?;
+        }
+        document.list("unknown", "unknown", |list| unknown.iter().try_for_each(|line| list.item(line)))?;
+        document.finish()?;
+        Ok(())
+    }
+}
+
+/// Lists that are written as they come.
+struct Document<'a, W> {
+    lines: bool,
+    lists: usize,
+    out: &'a mut W,
+}
+
+/// One of them.
+struct List<'a, W> {
+    /// What each line is, if it is a line each.
+    name: Option<&'static str>,
+    items: usize,
+    out: &'a mut W,
+}
+
+impl<W: Write> Document<'_, W> {
+    fn list(
+        &mut self,
+        all: &'static str,
+        one: &'static str,
+        fill: impl FnOnce(&mut List<'_, W>) -> io::Result<()>,
+    ) -> io::Result<()> {
+        if !self.lines {
+            write!(self.out, "{}\"{all}\":[", if self.lists == 0 { "{" } else { ",\n" })?;
+        }
+        let mut list = List { name: self.lines.then_some(one), items: 0, out: self.out };
+        fill(&mut list)?;
+        self.lists += 1;
+        if self.lines { Ok(()) } else { self.out.write_all(b"]") }
+    }
+
+    fn finish(self) -> io::Result<()> {
+        if self.lines { Ok(()) } else { self.out.write_all(b"}\n") }
+    }
+}
+
+impl<W: Write> List<'_, W> {
+    fn item(&mut self, item: &impl Serialize) -> io::Result<()> {
+        let text = serde_json::to_string(item)?;
+        match self.name {
+            Some(name) => writeln!(self.out, "{{\"{name}\":{text}}}")?,
+            None => write!(self.out, "{}{text}", if self.items == 0 { "\n" } else { ",\n" })?,
+        }
+        self.items += 1;
+        Ok(())
+    }
+}
+
+/// So many of something.
+fn count(number: u64, what: &str) -> String {
+    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
+}
+
+fn line(finding: &Finding) -> String {
+    format!("{} {}: {}", finding.severity, finding.kind, finding.summary)
+}
+
+fn print(changes: &[Change], style: &Style, out: &mut impl Write) -> Result<(), Error> {
     let mut printer = Printer::new::<Change>(style, out);
     printer.page(changes)?;
     printer.finish()?;
-    if !style.is_json() && changes.iter().any(|change| change.effect == Effect::Restart) {
+    if changes.iter().any(|change| change.effect == Effect::Restart) {
         writeln!(out, "\na reload would refuse this file: what needs a restart cannot change while we run")?;
     }
     Ok(())
@@ -67,33 +230,5 @@ impl Row for Change {
             Effect::Restart => ("restart", Paint::Bad),
         };
         vec![Cell::new(effect).paint(paint), Cell::new(&self.text)]
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::cli::output::Format;
-    use crate::cli::testing::NOW;
-
-    fn text(changes: &[(Effect, &str)]) -> String {
-        let style = Style { format: Format::Table, headings: true, colour: false, now: NOW };
-        let changes =
-            changes.iter().map(|(effect, text)| Change { effect: *effect, text: (*text).to_owned() });
-        let mut out = Vec::new();
-        print(&changes.collect::<Vec<_>>(), &style, &mut out).unwrap();
-        String::from_utf8(out).unwrap()
-    }
-
-    #[test]
-    fn says_what_a_reload_would_do() {
-        assert_eq!(text(&[]), "nothing changes\n");
-        assert_eq!(
-            text(&[(Effect::Reset, "hold_time: 3s -> 9s"), (Effect::Apply, "max_as_path: 2 -> 3")]),
-            "EFFECT  CHANGE\n\
-             reset   hold_time: 3s -> 9s\n\
-             apply   max_as_path: 2 -> 3\n"
-        );
-        assert!(text(&[(Effect::Restart, "http.listen")]).ends_with("cannot change while we run\n"));
     }
 }

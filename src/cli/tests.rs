@@ -181,9 +181,14 @@ fn files_are_checked_and_compared() {
     let valid = file("fine.toml", crate::web::testing::CONFIG);
     let longer = file("longer.toml", &crate::web::testing::CONFIG.replace("[26, 32]", "[26, 28, 32]"));
     let wrong = file("wrong.toml", &crate::web::testing::CONFIG.replace("local_as", "locl_as"));
-    let answers =
-        [&["check", &valid][..], &["diff", &valid, &valid], &["diff", &longer, &valid], &["check", &wrong]]
-            .map(run);
+    let nobody = "--server=http://127.0.0.1:9";
+    let answers = [
+        &["check", &valid][..],
+        &["diff", &valid, &valid, nobody],
+        &["diff", &longer, &valid, nobody],
+        &["check", &wrong],
+    ]
+    .map(run);
     std::fs::remove_dir_all(&directory).unwrap();
     let [checked, same, changed, refused] = answers;
     assert_eq!(

@@ -1,7 +1,6 @@
 use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use super::*;
 use crate::cli::testing::Stub;
 use crate::cli::tests::{ask, run};
 

@@ -18,9 +18,9 @@ use crate::bgp::attribute::{Cause, Faults};
 use crate::bgp::open::AS_TRANS;
 use crate::bgp::session::Ending;
 use crate::bgp::{Family, Update};
+use crate::cli::patience;
 use crate::config::Config;
 use crate::mrt::{self, Body, Peer, Record};
-use crate::observer::findings::Kind;
 use crate::observer::{Offline, Settings};
 use crate::speaker::stats::ErrorAction;
 use crate::speaker::{Event, PeerId, SessionId};
@@ -171,7 +171,7 @@ impl Judge {
     pub(super) fn finish(self) -> (Offline, Timestamp, Notes) {
         let mut offline = self.offline.unwrap_or_else(|| observer(&self.config, self.now));
         offline.finish(self.now);
-        let end = offline.now().after(patience(&self.config));
+        let end = offline.now().after(patience::of(&self.config));
         offline.finish(end);
         (offline, self.now, self.notes)
     }
@@ -288,16 +288,4 @@ const fn place(family: Family) -> usize {
         Family::Ipv4 => 0,
         Family::Ipv6 => 1,
     }
-}
-
-/// How long after the end what was wrong then is taken to last: until all kinds of findings have opened.
-/// Routes that were stale at the end are left as they were.
-fn patience(config: &Config) -> Duration {
-    let kinds = Kind::ALL.into_iter().filter(|kind| *kind != Kind::StaleRoutes);
-    let open_after = kinds.map(|kind| {
-        let own = config.findings.open_after.iter().rev().find(|(name, _)| name == kind.name());
-        own.map_or_else(|| kind.open_after(), |(_, duration)| *duration)
-    });
-    // What is derived from others is pending a moment after them.
-    open_after.max().unwrap_or_default().saturating_add(Duration::from_secs(3))
 }
