@@ -25,6 +25,7 @@ mod routes;
 mod run;
 mod scope;
 mod sim;
+mod suggest;
 mod summary;
 mod table;
 #[cfg(test)]
@@ -104,6 +105,8 @@ enum Verb {
     Events(events::Events),
     /// One line for Nagios and its kin; exit 0, 1, 2 or 3 as they expect it
     CheckHealth(check_health::CheckHealth),
+    /// Suggest what to allow, pin and expect, from what is heard: TOML to review
+    Suggest(suggest::Suggest),
     /// Print the Calico objects that make nodes peer with the leaves, as YAML
     Calico(calico::Calico),
     /// Simulate what thirdleaf peers with
@@ -174,6 +177,9 @@ impl Verb {
             Self::Check(verb) => verb.execute(out),
             Self::Diff(verb) => verb.execute(options, out),
             Self::Replay(verb) => verb.execute(options, out),
+            Self::Suggest(verb) => {
+                options.ask(async |client, style| verb.execute(&client, &style, out).await)
+            }
             Self::Calico(verb) => verb.execute(options, out),
             Self::Sim(verb) => verb.execute(out),
             Self::Completions(verb) => verb.execute(out),

@@ -62,6 +62,9 @@ struct Gone {
     /// The address on this leaf alone
     #[arg(long)]
     leaf: Option<String>,
+    /// The node of this cluster alone
+    #[arg(long)]
+    cluster: Option<String>,
 }
 
 /// What is to be forgotten, as the API wants to be told.
@@ -69,16 +72,24 @@ struct Gone {
 #[serde(untagged)]
 enum Forgotten {
     Peer(Whom),
-    Node { node: String },
+    Node {
+        node: String,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        cluster: Option<String>,
+    },
 }
 
 impl Gone {
     /// What parses as an address is one: that is also what nodes without a name are called.
     fn read(&self) -> Result<Forgotten, Error> {
-        match (self.name.parse(), &self.leaf) {
-            (Ok(peer), leaf) => Ok(Forgotten::Peer(Whom { peer, leaf: leaf.clone() })),
-            (Err(_), None) => Ok(Forgotten::Node { node: self.name.clone() }),
-            (Err(_), Some(_)) => Err(Error::Usage(format!(
+        let (leaf, cluster) = (self.leaf.clone(), self.cluster.clone());
+        match (self.name.parse(), leaf, cluster) {
+            (Ok(peer), leaf, None) => Ok(Forgotten::Peer(Whom { peer, leaf })),
+            (Err(_), None, cluster) => Ok(Forgotten::Node { node: self.name.clone(), cluster }),
+            (Ok(_), ..) => {
+                Err(Error::Usage(format!("{} is an address: of one leaf it is with --leaf", self.name)))
+            }
+            (Err(_), ..) => Err(Error::Usage(format!(
                 "{:?} is no address: a node is forgotten on all leaves, without --leaf",
                 self.name
             ))),

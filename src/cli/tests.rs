@@ -320,18 +320,24 @@ fn maintenance_is_begun_by_name_listed_and_ended() {
 #[test]
 fn peers_are_forgotten_by_node_or_by_address() {
     let stub = testing::Stub::new(&[]);
-    for arguments in [&["node1"][..], &["192.168.1.1"], &["fd00::1", "--leaf", "rack1"], &["10.0.0.999"]] {
+    for arguments in [
+        &["node1"][..],
+        &["192.168.1.1"],
+        &["fd00::1", "--leaf", "rack1"],
+        &["10.0.0.999", "--cluster", "blue"],
+    ] {
         let answer = ask(&stub.url, &[&["peers", "forget"], arguments].concat());
         assert_eq!(answer, (0, "done\n".to_owned()));
     }
     assert_eq!(ask(&stub.url, &["peers", "forget", "node1", "--leaf", "rack1"]).0, 2);
+    assert_eq!(ask(&stub.url, &["peers", "forget", "192.168.1.1", "--cluster", "blue"]).0, 2);
     assert_eq!(
         stub.posted(),
         [
             r#"/api/v1/peers/forget {"node":"node1"}"#,
             r#"/api/v1/peers/forget {"peer":"192.168.1.1"}"#,
             r#"/api/v1/peers/forget {"peer":"fd00::1","leaf":"rack1"}"#,
-            r#"/api/v1/peers/forget {"node":"10.0.0.999"}"#,
+            r#"/api/v1/peers/forget {"node":"10.0.0.999","cluster":"blue"}"#,
         ]
     );
 }

@@ -14,4 +14,5 @@ mod run;
 mod sim;
 mod state;
 mod trace;
+mod verbs;
 mod wire;
