@@ -91,7 +91,8 @@ impl CheckHealth {
         let (warn_at, critical_at) = (self.warning_peers.max(1), self.critical_peers.max(1));
         let aside = [(in_maintenance, "peers down in maintenance"), (muted, "findings muted")];
         let aside = aside.iter().filter(|(count, _)| *count > 0);
-        let aside: String = aside.map(|(count, what)| format!(", {count} {what}")).collect();
+        let aside: Vec<_> = aside.map(|(count, what)| format!(", {count} {what}")).collect();
+        let aside = aside.concat();
         let line = format!(
             "{up}/{known} peers up, {rogues} rogue routes, {critical} critical and {warning} other findings open{aside} \
              | peers_up={up};{}:;{}:;0;{known} rogues={rogues};;{};0 findings_critical={critical};;0;0 \

@@ -99,12 +99,12 @@ impl Maintenance {
                 return Ok(Exit::FINE);
             }
             Some(Action::Start(Start { target, duration, reason })) => {
-                let scope = &target.among(peers(client, &target.name).await?)?;
+                let scope = &target.among(&peers(client, &target.name).await?)?;
                 let duration = format_duration(*duration).to_string();
                 client.post("/api/v1/maintenance", &Begin { scope, duration, reason }).await?
             }
             Some(Action::End(target)) => {
-                let scope = &target.among(windows(client, &target.name).await?)?;
+                let scope = &target.among(&windows(client, &target.name).await?)?;
                 client.post("/api/v1/maintenance/end", &End { scope }).await?
             }
         };
@@ -115,7 +115,7 @@ impl Maintenance {
 
 impl Target {
     /// What is meant, of all that has the name.
-    fn among(&self, known: BTreeSet<Whom>) -> Result<Whom, Error> {
+    fn among(&self, known: &BTreeSet<Whom>) -> Result<Whom, Error> {
         let name = || self.name.as_str().into();
         let Which { node, rack, cluster } = self.which;
         if node || rack || cluster {
@@ -232,19 +232,19 @@ mod tests {
     #[test]
     fn a_name_of_several_needs_a_flag() {
         let known = || BTreeSet::from([Whom::Rack("a".into()), Whom::Cluster("a".into())]);
-        let error = target("a", None).among(known()).unwrap_err();
+        let error = target("a", None).among(&known()).unwrap_err();
         assert_eq!(error.to_string(), "\"a\" is the name of several: say --rack or --cluster");
         assert_eq!(error.exit(), 2);
-        assert_eq!(target("a", Some("--cluster")).among(known()).unwrap(), Whom::Cluster("a".into()));
-        assert_eq!(target("a", Some("--rack")).among(known()).unwrap(), Whom::Rack("a".into()));
+        assert_eq!(target("a", Some("--cluster")).among(&known()).unwrap(), Whom::Cluster("a".into()));
+        assert_eq!(target("a", Some("--rack")).among(&known()).unwrap(), Whom::Rack("a".into()));
     }
 
     #[test]
     fn a_name_of_one_needs_none_and_an_unknown_one_is_not_guessed() {
         let known = BTreeSet::from([Whom::Node("node-1".into())]);
-        assert_eq!(target("node-1", None).among(known).unwrap(), Whom::Node("node-1".into()));
-        let error = target("node-2", None).among(BTreeSet::new()).unwrap_err();
+        assert_eq!(target("node-1", None).among(&known).unwrap(), Whom::Node("node-1".into()));
+        let error = target("node-2", None).among(&BTreeSet::new()).unwrap_err();
         assert!(error.to_string().starts_with("no node, rack or cluster is known"), "{error}");
-        assert_eq!(target("n", Some("--node")).among(BTreeSet::new()).unwrap(), Whom::Node("n".into()));
+        assert_eq!(target("n", Some("--node")).among(&BTreeSet::new()).unwrap(), Whom::Node("n".into()));
     }
 }

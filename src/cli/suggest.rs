@@ -59,7 +59,6 @@ struct Allow {
 }
 
 impl Suggest {
-    #[expect(clippy::unused_self, reason = "as all verbs")]
     pub(super) async fn execute(
         self,
         client: &Client,
@@ -86,8 +85,8 @@ impl Suggest {
 }
 
 fn suggest(config: &Config, heard: &Heard) -> Result<Document, Error> {
-    let scopes = config.leaves.iter().chain(&config.neighbors);
-    let clusters: BTreeSet<&str> = scopes.map(|scope| scope.cluster.as_str()).collect();
+    let places = config.leaves.iter().chain(&config.neighbors);
+    let clusters: BTreeSet<&str> = places.map(|place| place.cluster.as_str()).collect();
     let read = |entry: &Map<String, Value>| serde_json::from_value(Value::Object(entry.clone()));
     let allowed: Result<Vec<Allow>, _> = config.policy.allow.iter().map(read).collect();
     let allowed = allowed.map_err(|error| Error::Answer(format!("its configuration: {error}")))?;
@@ -110,8 +109,8 @@ fn suggest(config: &Config, heard: &Heard) -> Result<Document, Error> {
                 *hosts += count;
             }
         }
-        let place = if scoped { format!(" (cluster {cluster})") } else { String::new() };
-        leaks.extend(suggested.leaks.into_iter().map(|(prefix, why)| format!("{prefix}{place}: {why}")));
+        let within = if scoped { format!(" (cluster {cluster})") } else { String::new() };
+        leaks.extend(suggested.leaks.into_iter().map(|(prefix, why)| format!("{prefix}{within}: {why}")));
     }
     let (pins, left_out) = nodes::pins(heard, &config.nodes);
     let allowed = config
@@ -139,11 +138,9 @@ fn keep(
             && allow.lengths.contains(&prefix.prefix_len())
             && !said.accepted.is_empty()
     };
-    if !heard.prefixes.values().flatten().any(within) {
-        notes.push("Allowed already; nothing of it is heard now.".to_owned());
-    } else {
-        notes.push("Allowed already.".to_owned());
-    }
+    let is_heard = heard.prefixes.values().flatten().any(within);
+    let heard = if is_heard { "" } else { "; nothing of it is heard now" };
+    notes.push(format!("Allowed already{heard}."));
     if hosts > 0 {
         let longest = allow.prefix.max_prefix_len();
         notes.push(format!("New: the length {longest}, for {hosts} single addresses from several nodes."));

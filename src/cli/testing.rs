@@ -109,7 +109,7 @@ pub(super) struct Stub {
 }
 
 impl Stub {
-    #[expect(clippy::disallowed_types, clippy::disallowed_methods, reason = "serves HTTP")]
+    #[expect(clippy::disallowed_types, reason = "serves HTTP")]
     pub(super) fn new(answers: &[(&str, Value)]) -> Self {
         let answers: BTreeMap<String, Value> =
             answers.iter().map(|(path, value)| ((*path).to_owned(), value.clone())).collect();

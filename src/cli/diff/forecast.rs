@@ -43,7 +43,9 @@ impl Forecast {
         let mut forecast = Self { old, new, peers_not_kept: 0, not_kept: 0, unreadable: 0 };
         let mut pages = client.pages::<Peer>("/api/v1/peers", &[], None);
         while let Some(peers) = pages.next().await? {
-            peers.iter().for_each(|peer| forecast.peer(peer));
+            for peer in &peers {
+                forecast.peer(peer);
+            }
         }
         let mut pages = client.pages::<Route>("/api/v1/routes", &[], None);
         while let Some(routes) = pages.next().await? {

@@ -98,7 +98,9 @@ impl Shadow {
     /// All is said: sessions that are down end, the others told everything.
     pub(super) fn settle(&mut self) {
         let mut end = Batch::default();
-        Family::ALL.into_iter().for_each(|family| end.push_end_of_rib(family));
+        for family in Family::ALL {
+            end.push_end_of_rib(family);
+        }
         let mut sessions: Vec<_> = self.sessions.values().copied().collect();
         sessions.sort_unstable();
         for session in sessions {

@@ -220,7 +220,9 @@ fn a_hundred_thousand_routes_are_no_trouble() {
     let [old, new] = ["10.244.0.0/14", "10.244.0.0/15"].map(|pool| CONFIG.replace("10.244.0.0/16", pool));
     let (mut old, mut new) = (Shadow::new(&config(&old), NOW), Shadow::new(&config(&new), NOW));
     for shadow in [&mut old, &mut new] {
-        peers.iter().for_each(|peer| shadow.peer(peer));
+        for peer in &peers {
+            shadow.peer(peer);
+        }
         for page in routes.chunks(1_000) {
             shadow.routes(&Said::of(page));
         }

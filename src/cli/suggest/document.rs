@@ -12,6 +12,9 @@ use crate::cli::table::printable;
 /// Leaks that are listed one by one.
 const LEAKS: usize = 50;
 
+/// Keys of an entry, in the order in which people write them.
+const KEYS: [&str; 8] = ["class", "prefix", "lengths", "own_only", "clusters", "racks", "nodes", "expect"];
+
 /// What the file shall hold.
 pub(super) struct Document {
     /// Lines about what was heard.
@@ -58,8 +61,6 @@ impl Document {
             writeln!(out, "\n# Not pinned:")?;
             comments(self.left_out.iter().map(String::as_str), out)?;
         }
-        const KEYS: [&str; 8] =
-            ["class", "prefix", "lengths", "own_only", "clusters", "racks", "nodes", "expect"];
         for (notes, entry) in &self.allowed {
             section("policy.allow", notes, entry, &KEYS, out)?;
         }

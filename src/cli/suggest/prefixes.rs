@@ -43,14 +43,17 @@ pub(super) struct Suggested {
     pub(super) leaks: Vec<(IpNet, String)>,
 }
 
+/// A prefix, and who announces it.
+type Announced = (IpNet, BTreeSet<usize>);
+
 /// Prefixes that are announced with a right path and allowed by nothing, by what they may be.
 #[derive(Default)]
 struct Candidates<'a> {
     /// By length.
     subnets: BTreeMap<u8, Vec<(IpNet, &'a Said)>>,
     services: BTreeMap<u8, Vec<(IpNet, &'a Said)>>,
-    /// By family and length.
-    blocks: BTreeMap<(bool, u8), Vec<(IpNet, BTreeSet<usize>)>>,
+    /// By family and length, with the nodes.
+    blocks: BTreeMap<(bool, u8), Vec<Announced>>,
     hosts: Vec<(IpNet, &'a Said)>,
 }
 
