@@ -143,7 +143,7 @@ fn keep(
     notes.push(format!("Allowed already{heard}."));
     if hosts > 0 {
         let longest = allow.prefix.max_prefix_len();
-        notes.push(format!("New: the length {longest}, for {hosts} single addresses from several nodes."));
+        notes.push(format!("New: the length {longest}; single addresses from several nodes: {hosts}."));
         if let Some(Value::Array(lengths)) = entry.get_mut("lengths") {
             lengths.push(longest.into());
         }
@@ -152,6 +152,9 @@ fn keep(
     let own_only = entry.get("own_only").and_then(Value::as_bool);
     if own_only == Some(allow.class == "node") {
         entry.remove("own_only");
+    }
+    if allow.class != "service" && entry.get("expect").is_some_and(|expect| expect == "none") {
+        entry.remove("expect");
     }
     (notes, entry)
 }

@@ -113,6 +113,18 @@ fn a_session_that_may_not_be_takes_its_routes_along() {
 }
 
 #[test]
+fn what_the_new_file_would_not_keep_is_compared_all_the_same() {
+    let routes: Vec<_> = (0..5).map(|n| announced(&format!("10.244.{n}.0/26"), "192.168.1.1")).collect();
+    let stub = server(&[up("192.168.1.1", "node1")], &routes);
+    let files = Files::new("kept");
+    let few = CONFIG.replace("[[nodes]]", "limits = { rejected_kept = 1 }\n[[nodes]]");
+    let old = files.write("old.toml", &few);
+    let new = files.write("new.toml", &few.replace("10.244.0.0/16", "10.245.0.0/16"));
+    let (_, text) = ask(&stub.url, &["diff", &new, &old]);
+    assert!(text.contains("\n5 routes of 1 peer: accepted pod_block -> rejected not_allowed, "), "{text}");
+}
+
+#[test]
 fn expectations_open_findings_of_what_is_missing() {
     let stub = server(&[up("192.168.1.1", "node1")], &[announced("10.244.0.0/26", "192.168.1.1")]);
     let files = Files::new("expect");

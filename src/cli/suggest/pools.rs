@@ -100,6 +100,11 @@ fn common(one: &IpNet, other: &IpNet) -> u8 {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+    use std::net::Ipv4Addr;
+
+    use proptest::prelude::*;
+
     use super::*;
 
     /// Prefixes with the node that announces each.
@@ -145,6 +150,32 @@ mod tests {
         assert_eq!(pools, ["10.0.0.0/12 32/2", "10.16.0.0/12 32/2"]);
         let sparse = [blocks[0], blocks[1], blocks[20], blocks[21]];
         assert_eq!(of(&sparse).0, ["10.0.0.0/16 2/2", "10.10.0.0/16 2/2"]);
+    }
+
+    proptest! {
+        /// Whatever is announced: each block is in one pool or on its own, and no pool is too wide.
+        #[test]
+        fn pools_hold_what_they_are_made_of(blocks in prop::collection::btree_map(any::<u32>(), 0..4_usize, 0..60)) {
+            let sets: Vec<BTreeSet<usize>> = (0..4).map(|node| [node].into()).collect();
+            let blocks: BTreeMap<IpNet, usize> = blocks
+                .into_iter()
+                // Few /16s, so that some are shared.
+                .map(|(bits, node)| (Ipv4Addr::from_bits(bits & 0x0a0f_ffc0), node))
+                .map(|(address, node)| (IpNet::new(address.into(), 26).unwrap(), node))
+                .collect();
+            let said: Vec<Block<'_>> = blocks.iter().map(|(block, node)| (*block, &sets[*node])).collect();
+            let (pools, single) = pools(&said);
+            for (block, _) in &said {
+                let within = pools.iter().filter(|pool| pool.prefix.contains(block)).count();
+                let alone = single.iter().filter(|(other, _)| other == block).count();
+                prop_assert!(within <= 1 && within + alone >= 1, "{}: {:?}", block, pools);
+            }
+            for pool in &pools {
+                prop_assert!(pool.prefix.prefix_len() >= 12 && pool.nodes.len() > 1, "{:?}", pool);
+            }
+            let counted: usize = pools.iter().map(|pool| pool.blocks).sum();
+            prop_assert_eq!(counted + single.len(), said.len());
+        }
     }
 
     #[test]

@@ -187,7 +187,7 @@ impl Suggested {
                     expect: Some(expect),
                     except,
                     because: format!(
-                        "{} of {} nodes announce it, and {within} single addresses within it",
+                        "{} of {} nodes announce it; single addresses within it: {within}",
                         settled.intersection(&nodes).count(),
                         settled.len()
                     ),

@@ -253,7 +253,7 @@ address = "192.168.1.1"
         ),
         "{text}"
     );
-    assert!(text.contains("# New: the length 32, for 2 single addresses from several nodes.\n"), "{text}");
+    assert!(text.contains("# New: the length 32; single addresses from several nodes: 2.\n"), "{text}");
     let pinned = &config.nodes[0];
     assert_eq!((&*pinned.name, pinned.addresses.len(), config.nodes.len()), ("node \"one\"", 2, 2), "{text}");
 }
