@@ -18,15 +18,18 @@ pub(super) enum Verdict {
     Accepted(Class),
     /// It is rejected, first of all, for this.
     Rejected(Reason),
+    /// It is neither, and counted for this alone.
+    Noted(Reason),
     /// Its session may not be.
     Gone,
 }
 
 impl Verdict {
     fn of(route: &Route) -> Self {
-        match route.reasons.first() {
-            Some(reason) if route.state == "rejected" => Self::Rejected(*reason),
-            _ => Self::Accepted(route.class),
+        match (&*route.state, route.reasons.first()) {
+            ("accepted", _) | (_, None) => Self::Accepted(route.class),
+            ("rejected", Some(reason)) => Self::Rejected(*reason),
+            (_, Some(reason)) => Self::Noted(*reason),
         }
     }
 }
@@ -36,6 +39,7 @@ impl fmt::Display for Verdict {
         match self {
             Self::Accepted(class) => write!(f, "accepted {class}"),
             Self::Rejected(reason) => write!(f, "rejected {reason}"),
+            Self::Noted(reason) => write!(f, "noted {reason}"),
             Self::Gone => f.write_str("gone with its session"),
         }
     }
@@ -202,6 +206,14 @@ mod tests {
                 "1 route of 1 peer: gone with its session -> accepted pod_block, e.g. fd00::/122 of node1",
             ]
         );
+    }
+
+    #[test]
+    fn what_is_only_noted_is_neither_accepted_nor_rejected() {
+        let mut noted = rejected("10.0.0.0/26");
+        noted.state = "noted".into();
+        let line = "1 route of 1 peer: rejected not_allowed -> noted not_allowed, e.g. 10.0.0.0/26 of node1";
+        assert_eq!(lines(vec![rejected("10.0.0.0/26")], vec![noted]), [line]);
     }
 
     #[test]

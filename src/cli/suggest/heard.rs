@@ -103,9 +103,14 @@ impl Heard {
             let prefixes = self.prefixes.entry(route.cluster.to_string()).or_default();
             let said = prefixes.entry(route.prefix).or_default();
             said.is_foreign |= !route.prefix.contains(&route.peer);
-            if route.state != "rejected" {
-                said.accepted.insert(node);
-                continue;
+            match &*route.state {
+                "rejected" => {}
+                "accepted" => {
+                    said.accepted.insert(node);
+                    continue;
+                }
+                // Handed on by design: it says nothing of the node's own.
+                _ => continue,
             }
             match route.reasons.iter().find(|reason| !OF_PREFIX.contains(reason)) {
                 None => said.rejected.insert(node),

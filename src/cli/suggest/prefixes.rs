@@ -52,8 +52,10 @@ struct Candidates<'a> {
     /// By length.
     subnets: BTreeMap<u8, Vec<(IpNet, &'a Said)>>,
     services: BTreeMap<u8, Vec<(IpNet, &'a Said)>>,
-    /// By family and length, with the nodes.
+    /// By family and length, with the nodes; those that are allowed already stand for their pool.
     blocks: BTreeMap<(bool, u8), Vec<Announced>>,
+    /// Those that are not allowed.
+    new_blocks: BTreeSet<IpNet>,
     hosts: Vec<(IpNet, &'a Said)>,
 }
 
@@ -66,6 +68,7 @@ pub(super) fn suggest(heard: &Heard, cluster: &str, allowed: &[Allowed]) -> Sugg
     for (prefix, said) in prefixes {
         if said.rejected.is_empty() {
             suggested.wrong(heard, *prefix, said);
+            candidates.allowed(*prefix, said, allowed);
             continue;
         }
         if let Err(why) = candidates.add(*prefix, said, settled.len()) {
@@ -80,6 +83,19 @@ pub(super) fn suggest(heard: &Heard, cluster: &str, allowed: &[Allowed]) -> Sugg
 }
 
 impl<'a> Candidates<'a> {
+    /// A block of a pool that is allowed, as far as it is.
+    fn allowed(&mut self, prefix: IpNet, said: &Said, allowed: &[Allowed]) {
+        let is_pod = |entry: &Allowed| entry.class == "pod" && entry.prefix.contains(&prefix);
+        let is_host = prefix.prefix_len() == prefix.max_prefix_len();
+        if !said.accepted.is_empty() && !is_host && allowed.iter().any(is_pod) {
+            self.blocks_like(&prefix).push((prefix, said.accepted.clone()));
+        }
+    }
+
+    fn blocks_like(&mut self, prefix: &IpNet) -> &mut Vec<Announced> {
+        self.blocks.entry((prefix.addr().is_ipv4(), prefix.prefix_len())).or_default()
+    }
+
     fn add(&mut self, prefix: IpNet, said: &'a Said, settled: usize) -> Result<(), &'static str> {
         let (length, nodes) = (prefix.prefix_len(), said.nodes());
         let is_host = length == prefix.max_prefix_len();
@@ -105,7 +121,8 @@ impl<'a> Candidates<'a> {
         } else if nodes.len() > 1 && nodes.len() * 2 > settled {
             self.services.entry(length).or_default().push((prefix, said));
         } else {
-            self.blocks.entry((prefix.addr().is_ipv4(), length)).or_default().push((prefix, nodes));
+            self.new_blocks.insert(prefix);
+            self.blocks_like(&prefix).push((prefix, nodes));
         }
         Ok(())
     }
@@ -206,15 +223,22 @@ impl Suggested {
             || heard.nodes.iter().filter(|node| node.cluster == cluster).flat_map(|node| &node.addresses);
         for ((_, length), blocks) in &candidates.blocks {
             let (within, blocks): (Vec<_>, Vec<_>) = blocks.iter().partition(|(block, _)| overlaps(block));
-            for (prefix, nodes) in within {
+            let is_new = |prefix: &IpNet| candidates.new_blocks.contains(prefix);
+            for (prefix, nodes) in within.into_iter().filter(|(prefix, _)| is_new(prefix)) {
                 self.leak(*prefix, "overlaps a service range", heard, nodes);
             }
             let blocks: Vec<Block<'_>> = blocks.iter().map(|(block, nodes)| (*block, nodes)).collect();
             let (found, single) = pools(&blocks);
-            for (prefix, nodes) in single {
+            for (prefix, nodes) in single.into_iter().filter(|(prefix, _)| is_new(prefix)) {
                 self.leak(prefix, "no block beside it from another node", heard, nodes);
             }
-            for Pool { prefix, blocks, nodes } in found {
+            let has_new = |pool: &Pool| {
+                candidates
+                    .new_blocks
+                    .iter()
+                    .any(|block| block.prefix_len() == *length && pool.prefix.contains(block))
+            };
+            for Pool { prefix, blocks, nodes } in found.into_iter().filter(has_new) {
                 if overlaps(&prefix) {
                     self.leak(prefix, "what covers some blocks overlaps a service range", heard, &nodes);
                 } else if addresses().any(|address| prefix.contains(address)) {

@@ -259,6 +259,35 @@ address = "192.168.1.1"
 }
 
 #[test]
+fn blocks_that_are_allowed_stand_for_those_of_their_pool_that_are_not() {
+    let allow = "[[policy.allow]]\nclass = \"pod\"\nprefix = \"10.244.2.0/23\"\nlengths = [26]\n";
+    let mut fabric = Fabric::healthy(3);
+    for route in &mut fabric.routes {
+        if [2, 3].iter().any(|n| route.prefix.to_string() == format!("10.244.{n}.0/26")) {
+            (route.state, route.reasons) = ("accepted".into(), vec![]);
+        }
+    }
+    let text = fabric.suggestion(&format!("{SKELETON}{allow}"));
+    let expected = ["Pod 10.244.2.0/23 [26]", "Service 10.96.0.0/12 [12]", "Pod 10.244.0.0/22 [26, 32]"];
+    assert_eq!(allowed(&parsed(SKELETON, &text)), expected, "{text}");
+    // Nothing is new where all is allowed.
+    fabric.routes.retain(|route| route.state == "accepted");
+    let text = fabric.suggestion(&format!("{SKELETON}{allow}"));
+    assert_eq!(allowed(&parsed(SKELETON, &text)), expected[..1], "{text}");
+    assert!(leaks(&text).is_empty(), "{text}");
+}
+
+#[test]
+fn what_is_handed_on_by_design_is_neither_suggested_nor_a_leak() {
+    let mut fabric = Fabric::healthy(2);
+    for route in &mut fabric.routes {
+        route.state = "noted".into();
+    }
+    let text = fabric.suggestion(SKELETON);
+    assert!(allowed(&parsed(SKELETON, &text)).is_empty() && leaks(&text).is_empty(), "{text}");
+}
+
+#[test]
 fn what_is_the_same_in_several_clusters_is_said_once() {
     let mut fabric = Fabric::healthy(2);
     for n in 1..=2_u8 {
