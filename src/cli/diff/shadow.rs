@@ -112,6 +112,7 @@ impl Shadow {
                     reason: ResetReason::Tcp,
                     detail: String::new(),
                     loss: if *has_stale { Loss::Graceful } else { Loss::Final },
+                    expiry: None,
                 }),
             };
             self.offline.handle(event, self.now);

@@ -48,34 +48,6 @@ fn what_falls_due_in_a_long_silence_does_so_at_its_time() {
     same(config, &world);
 }
 
-/// The times at which something may be found lie between what was heard and what is due anyway.
-#[test]
-fn what_takes_its_time_to_be_found_is_found_in_a_long_silence() {
-    let mut config = config();
-    config.limits = FabricLimits { lpm: 4, ecmp: 64 };
-    let mut world = World::patient(config.clone(), Settings::default());
-    let node = world.up("leaf3", "192.168.3.3", 65103, "192.168.3.3");
-    world.end_of_rib(&node);
-    world.pass(MINUTE * 5);
-    world.announce(&node, &["10.244.1.0/26", "10.96.0.0/12"]);
-    world.pass(MINUTE * 5);
-    // Not at the very moment at which the house is kept: of two things at one time either may come first.
-    world.pass(Duration::from_millis(500));
-    world.announce(&node, &["10.244.1.1/32"]);
-    world.pass(SECOND * 5);
-    world.announce(&node, &["10.244.1.2/32"]);
-    world.node();
-    world.pass(HOUR);
-    for kind in ["recovery_wait", "aggregation_missing", "fabric_capacity"] {
-        assert_eq!(world.finding(kind).state, "open", "{kind}");
-    }
-    same(config.clone(), &world);
-    world.withdraw(&node, &["10.244.1.1/32", "10.244.1.2/32"]);
-    world.pass(HOUR);
-    assert!(world.is_resolved("aggregation_missing") && world.is_resolved("fabric_capacity"));
-    same(config, &world);
-}
-
 /// A world in which `story` happens in its first minute, not just when the house is kept, and then nothing for
 /// an hour: what is found then is found in time.
 #[track_caller]
