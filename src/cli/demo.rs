@@ -1,4 +1,4 @@
-//! `thirdleaf demo`: two racks, six nodes and thirdleaf on loopback, and a story.
+//! `thirdleaf demo`: three racks, eight nodes and thirdleaf on loopback, and a story.
 
 use std::io::Write;
 use std::path::Path;
@@ -13,7 +13,7 @@ use crate::daemon::Daemon;
 use crate::lab::demo;
 use crate::observer::Settings;
 
-/// Six nodes settle sooner than a fabric.
+/// Eight nodes settle sooner than a fabric.
 const PATIENCE: Settings =
     Settings { route_grace: Duration::from_secs(5), peer_grace: Duration::from_secs(20), strangers: false };
 

@@ -1,7 +1,7 @@
 //! `demo`: a small data centre on loopback, and what thirdleaf has to say about it.
 //!
-//! The white paper's two racks and six nodes, a whole daemon that observes them, and a story told line by
-//! line: what happens, the finding that it causes, what that means to traffic. Nothing here waits for a
+//! The white paper's two racks and six nodes, another cluster beside them, a whole daemon that observes all, and
+//! a story told line by line: what happens, the finding that it causes, what that means to traffic. Nothing here waits for a
 //! time: each step waits until the daemon's own HTTP API shows what the step is about.
 #![expect(clippy::disallowed_methods, reason = "this room does IO")]
 
@@ -125,7 +125,7 @@ impl<W: Write> Stage<W> {
     fn introduce(&mut self, http: SocketAddr) -> io::Result<()> {
         writeln!(
             self.out,
-            "thirdleaf demo: two racks, six nodes, and the third leaf of each rack, all on loopback."
+            "thirdleaf demo: three racks, eight nodes, two clusters, and the third leaf of each rack, all on loopback."
         )?;
         writeln!(self.out, "It forwards nothing and announces nothing; it listens, judges, and tells.\n")?;
         // As it was called, for it may not be installed.
@@ -229,7 +229,8 @@ impl<W: Write> Stage<W> {
     async fn live_on(&self) {
         for round in 0_u8.. {
             for (number, node) in (1_u8..).zip(&self.nodes) {
-                let owner = number % 6 + 1;
+                // Every cluster has two nodes at least.
+                let owner = number % 2 + 1;
                 let pod = IpAddr::from([10, 244, owner, 1 + round % 62]);
                 node.borrow(pod).await;
                 sleep(PAUSE).await;

@@ -18,9 +18,9 @@ pub const POD_RANGE: Ipv4Net = Ipv4Net::new_assert(Ipv4Addr::new(10, 244, 0, 0),
 pub const NODE_RANGE: Ipv4Net = Ipv4Net::new_assert(Ipv4Addr::new(127, 1, 0, 0), 16);
 
 /// A data centre: racks with one virtual leaf each, and nodes that peer with it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Fabric {
-    /// The racks.
+    /// The racks of all clusters.
     pub racks: Vec<Rack>,
     /// The nodes of all racks.
     pub hosts: Vec<Host>,
@@ -31,6 +31,8 @@ pub struct Fabric {
 pub struct Rack {
     /// Its name, and its leaf's.
     pub name: String,
+    /// The cluster of its nodes, and the VRF that they are in.
+    pub cluster: String,
     /// The AS of its leaf.
     pub asn: u32,
     /// The address of its leaf.
@@ -57,27 +59,36 @@ pub struct Host {
 }
 
 impl Fabric {
-    /// The white paper's: two racks of three nodes, an AS for each.
+    /// The white paper's, two racks of three nodes with an AS for each, and beside it a rack of two nodes whose
+    /// cluster has the same addresses for its pods and services, in a VRF of its own.
     pub fn white_paper() -> Self {
-        Self::new(2, 3)
+        Self::default().with_cluster("prod", 2, 3).with_cluster("test", 1, 2)
     }
 
-    /// `racks` racks of `nodes` nodes each; at most 32 fit into a rack's range of addresses.
+    /// One cluster: `racks` racks of `nodes` nodes each; at most 32 fit into a rack's range of addresses.
     pub fn new(racks: u8, nodes: u8) -> Self {
-        let mut fabric = Self { racks: Vec::new(), hosts: Vec::new() };
-        for rack in 1..=racks {
+        Self::default().with_cluster("default", racks, nodes)
+    }
+
+    /// One cluster more, in a VRF of the same name. The pods and services of every cluster have the same addresses.
+    #[must_use]
+    pub fn with_cluster(mut self, cluster: &str, racks: u8, nodes: u8) -> Self {
+        let (all, mut number) = (self.hosts.len(), 0);
+        for _ in 0..racks {
+            let place = self.racks.len();
+            let rack = u8::try_from(place + 1).unwrap_or(u8::MAX);
             let asn = 65_001 + 100 * u32::from(rack);
-            let place = fabric.racks.len();
-            fabric.racks.push(Rack {
+            self.racks.push(Rack {
                 name: format!("rack{rack}"),
+                cluster: cluster.to_owned(),
                 asn,
                 leaf: Ipv4Addr::new(127, 0, rack, 1),
                 nodes: Ipv4Net::new_assert(Ipv4Addr::new(127, 1, rack, 0), 24),
             });
             for node in 0..nodes.min(32) {
-                let number = fabric.hosts.len() + 1;
-                fabric.hosts.push(Host {
-                    name: format!("node-{number}"),
+                number += 1;
+                self.hosts.push(Host {
+                    name: format!("node-{}", all + number),
                     rack: place,
                     asn: asn + 1 + u32::from(node),
                     address: Ipv4Addr::new(127, 1, rack, node * 8 + 1),
@@ -86,7 +97,7 @@ impl Fabric {
                 });
             }
         }
-        fabric
+        self
     }
 
     /// The place with this name.
@@ -133,9 +144,9 @@ impl Fabric {
     }
 
     fn write_config(&self, text: &mut String) -> std::fmt::Result {
-        for Rack { name, asn, leaf, nodes } in &self.racks {
+        for Rack { name, cluster, asn, leaf, nodes } in &self.racks {
             writeln!(text, "\n[[leaf]]\nname = \"{name}\"\nlocal_as = {asn}\nrouter_id = \"{leaf}\"")?;
-            writeln!(text, "listen = [\"{leaf}:0\"]")?;
+            writeln!(text, "listen = [\"{leaf}:0\"]\ncluster = \"{cluster}\"\nvrf = \"{cluster}\"")?;
             writeln!(text, "\n[[neighbors]]\nleaf = \"{name}\"\nrange = \"{nodes}\"")?;
             writeln!(text, "peer_as = [\"{}-{}\"]", asn + 1, asn + 98)?;
         }
@@ -173,10 +184,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_white_paper_has_two_racks_and_six_nodes() {
+    fn the_white_paper_has_two_racks_and_six_nodes_and_there_is_one_cluster_more() {
         let fabric = Fabric::white_paper();
         let ases: Vec<u32> = fabric.hosts.iter().map(|host| host.asn).collect();
-        assert_eq!(ases, [65102, 65103, 65104, 65202, 65203, 65204]);
+        assert_eq!(ases, [65102, 65103, 65104, 65202, 65203, 65204, 65302, 65303]);
         let last = fabric.host("node-6").unwrap();
         assert_eq!(last.address, Ipv4Addr::new(127, 1, 2, 17));
         assert_eq!(last.block.to_string(), "10.244.6.0/26");
@@ -184,7 +195,17 @@ mod tests {
     }
 
     #[test]
-    fn no_two_nodes_share_anything() {
+    fn clusters_share_blocks_and_nothing_else() {
+        let fabric = Fabric::white_paper();
+        let clusters: Vec<&str> = fabric.racks.iter().map(|rack| rack.cluster.as_str()).collect();
+        assert_eq!(clusters, ["prod", "prod", "test"]);
+        let [one, other] = ["node-1", "node-7"].map(|name| fabric.host(name).unwrap());
+        assert_eq!((one.block, one.rack, other.rack), (other.block, 0, 2));
+        assert!(one.asn != other.asn && one.address != other.address);
+    }
+
+    #[test]
+    fn no_two_nodes_of_a_cluster_share_anything() {
         let fabric = Fabric::new(7, 32);
         let blocks: BTreeSet<Ipv4Net> = fabric.hosts.iter().map(|host| host.block).collect();
         let addresses: BTreeSet<Ipv4Addr> = fabric.hosts.iter().map(|host| host.address).collect();
@@ -195,9 +216,11 @@ mod tests {
     fn its_configuration_is_one() {
         let text = Fabric::white_paper().config("");
         let config = crate::config::parse(&text, "fabric".as_ref(), &crate::config::Machine).unwrap();
-        assert_eq!((config.leaves.len(), config.nodes.len(), config.policy.allow.len()), (2, 6, 3));
+        assert_eq!((config.leaves.len(), config.nodes.len(), config.policy.allow.len()), (3, 8, 3));
         let terms = &config.neighbors[1];
         assert!(terms.peer_as[0].contains(65204) && !terms.peer_as[0].contains(65201));
+        let scopes = config.leaves.iter().map(|leaf| (&*leaf.cluster, &*leaf.vrf));
+        assert_eq!(scopes.collect::<Vec<_>>(), [("prod", "prod"), ("prod", "prod"), ("test", "test")]);
     }
 
     #[test]

@@ -10,7 +10,12 @@ use crate::run::{Daemon, Place, eventually, stderr, stdout};
 
 /// Node `n` of `place`: AS 65101 + n, one block, the service range.
 pub(crate) fn node(place: &Place, n: u8) -> Node {
-    let (leaf, own) = (SocketAddr::from((place.host(4), 1790)), place.host(n * 8));
+    node_of(place, 4, n)
+}
+
+/// The same with the leaf that listens on another host.
+fn node_of(place: &Place, leaf: u8, n: u8) -> Node {
+    let (leaf, own) = (SocketAddr::from((place.host(leaf), 1790)), place.host(n * 8));
     Node::start(Settings {
         name: format!("node-{n}"),
         asn: 65101 + u32::from(n),
@@ -119,6 +124,45 @@ async fn health_follows_findings() {
     second.remove_block(block(1)).await;
     eventually("it is resolved", || (daemon.ask(&["findings"]).status.code() == Some(0)).then_some(()));
     drop(first);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn clusters_with_the_same_addresses_do_not_meet_in_two_vrfs() {
+    let place = Place::new();
+    let (leaf, range) = (place.host(5), place.host(0));
+    let config = format!(
+        r#"{}
+[[leaf]]
+name = "rack2"
+local_as = 65101
+router_id = "{leaf}"
+listen = ["{leaf}:1790"]
+cluster = "test"
+vrf = "test"
+[[neighbors]]
+leaf = "rack2"
+range = "{range}/24"
+peer_as = ["65102-65199"]
+[findings.open_after]
+duplicate_pod_block = "0s"
+"#,
+        place.config()
+    );
+    let daemon = Daemon::start(&place, &place.write("thirdleaf.toml", &config));
+    let (one, two, other) = (node(&place, 1), node(&place, 2), node_of(&place, 5, 3));
+    other.add_block(block(1)).await;
+    eventually("seven routes are accepted", || (accepted(&daemon) == 7).then_some(()));
+    // What comes within a cluster is found, and whatever was to be found before was by then.
+    two.add_block(block(1)).await;
+    let found = eventually("one block on two nodes of a cluster is found", || {
+        let found = daemon.items(&["findings", "--state", "all"]);
+        (!found.is_empty()).then_some(found)
+    });
+    assert_eq!(found.len(), 1, "{found:?}");
+    let scope = ["kind", "cluster", "vrf", "prefix"].map(|key| found[0][key].as_str().unwrap().to_owned());
+    assert_eq!(scope, ["duplicate_pod_block", "default", "default", "10.244.1.0/26"]);
+    assert_eq!(found[0]["evidence"].as_array().unwrap().len(), 2, "{found:?}");
+    drop((one, other));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

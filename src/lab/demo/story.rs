@@ -106,7 +106,7 @@ pub(super) const OPEN_AFTER: [(&str, u64); 4] =
 
 /// The story.
 pub(super) fn scenes() -> Vec<Scene> {
-    vec![come_up(), borrow(), leak_default(), leak_path(), two_owners(), restart(), drain()]
+    vec![come_up(), two_clusters(), borrow(), leak_default(), leak_path(), two_owners(), restart(), drain()]
 }
 
 /// The service that runs on node-2 and node-5 alone (`externalTrafficPolicy: Local`).
@@ -119,10 +119,10 @@ fn come_up() -> Scene {
         title: "The nodes come up",
         acts: vec![
             Act::Say(
-                "Six nodes dial the third leaf of their rack, as they dial the other two. Each announces",
+                "Eight nodes dial the third leaf of their rack, as they dial the other two. Each announces",
             ),
             Act::Say("its block of pod addresses (/26) and the range of all services (/12)."),
-            Act::See(Sight::Fabric { sessions: 6, accepted: 12 }),
+            Act::See(Sight::Fabric { sessions: 8, accepted: 16 }),
             Act::Do("node-2", Deed::Serve(SERVICE)),
             Act::Do("node-5", Deed::Serve(SERVICE)),
             Act::See(Sight::Accepted("node-2", host(SERVICE), Class::ServiceHost)),
@@ -130,6 +130,26 @@ fn come_up() -> Scene {
             Act::Say("A service that runs on two nodes only is announced by these two, as a /32."),
             Act::Say(
                 "Traffic: leaves balance a /12 over all nodes, and the /32 over the two. Nothing is wrong.",
+            ),
+        ],
+    }
+}
+
+fn two_clusters() -> Scene {
+    Scene {
+        title: "Two clusters have the same addresses",
+        acts: vec![
+            Act::Say(
+                "Cluster prod (node-1 to node-6) and cluster test (node-7, node-8) were set up alike: the",
+            ),
+            Act::Say("same addresses for pods, the same for services. Two nodes announce one block:"),
+            Act::See(Sight::Accepted("node-1", pods(1), Class::PodBlock)),
+            Act::See(Sight::Accepted("node-7", pods(1), Class::PodBlock)),
+            Act::Say(
+                "That is no duplicate: the racks of test are in a VRF of their own, and a leaf has a table for",
+            ),
+            Act::Say(
+                "each. Traffic: stays in the VRF that it came in. Nothing is wrong; in one VRF, it would be.",
             ),
         ],
     }
@@ -296,6 +316,9 @@ mod tests {
             let host = fabric.host(&format!("node-{number}")).unwrap();
             assert_eq!(IpNet::V4(host.block), pods(number));
         }
+        let [one, other] = ["node-1", "node-7"].map(|name| fabric.host(name).unwrap());
+        assert_eq!(one.block, other.block);
+        assert_eq!([one, other].map(|host| fabric.racks[host.rack].cluster.as_str()), ["prod", "test"]);
         assert_eq!(fabric.host("node-2").unwrap().asn, 65103);
         for act in scenes().into_iter().flat_map(|scene| scene.acts) {
             if let Act::Do(node, _) = act {
