@@ -14,9 +14,10 @@ use bytes::Bytes;
 use ipnet::IpNet;
 use tokio::sync::{mpsc, watch};
 
+use crate::bgp::notification::Cease;
 use crate::bgp::{Family, Notification};
 use recovery::Recovery;
-use session::{Command, Errors, Power, Session};
+use session::{Cable, Command, Errors, Power, Session};
 use table::Table;
 
 mod conversation;
@@ -115,6 +116,7 @@ impl Node {
                     status: sender,
                     recovery: Some(recoveries.of(peering)),
                     power: Power::On,
+                    cable: Cable::default(),
                     errors: Errors::default(),
                 };
                 tokio::spawn(session.run());
@@ -202,12 +204,28 @@ impl Node {
 
     /// The daemons are stopped (SIGTERM): Cease/2, and silence until [`Node::boot`].
     pub async fn stop(&self) {
-        self.ask(&Command::Stop).await;
+        self.ask(&Command::Stop(Cease::AdministrativeShutdown)).await;
     }
 
     /// The daemons die (kill -9): the connections close without a word, and silence until [`Node::boot`].
     pub async fn crash(&self) {
         self.ask(&Command::Crash).await;
+    }
+
+    /// The machine loses power: nothing more is sent, and nothing closed, until [`Node::boot`].
+    pub async fn lose_power(&self) {
+        self.ask(&Command::LosePower).await;
+    }
+
+    /// The cable is pulled. The daemons live on, give up their sessions when these have been silent for too long,
+    /// and dial in vain until [`Node::mend`]; of all that nothing reaches the leaf.
+    pub async fn cut(&self) {
+        self.ask(&Command::Cut(true)).await;
+    }
+
+    /// The end of [`Node::cut`].
+    pub async fn mend(&self) {
+        self.ask(&Command::Cut(false)).await;
     }
 
     /// The daemons start again, with the restart bits set, and announce all that the node has.
@@ -239,9 +257,33 @@ impl Node {
         self.ask(&Command::Hang(false)).await;
     }
 
+    /// What it would announce besides if it peered with `others` as well and passed on what these were started
+    /// with: their ASes behind its own, or its own alone where they have the same (a mesh by iBGP).
+    pub fn learned_from<'a>(&self, others: impl IntoIterator<Item = &'a Self>) -> Vec<Route> {
+        let own = |route: &Route| self.settings.routes.iter().any(|own| own.prefix == route.prefix);
+        let learned = others.into_iter().flat_map(|other| {
+            let first = Some(other.settings.asn).filter(|asn| *asn != self.settings.asn);
+            other.settings.routes.iter().map(move |route| (first, route))
+        });
+        let foreign = learned.filter(|(_, route)| !own(route));
+        let path = |first: Option<u32>, route: &Route| {
+            first.into_iter().chain(route.attributes.path.iter().copied()).collect::<Vec<u32>>()
+        };
+        foreign.map(|(first, route)| Route::learned(route.prefix, &path(first, route))).collect()
+    }
+
     /// [`Node::stop`], and returns when the last word is said.
     pub async fn finish(self) {
-        self.stop().await;
+        self.end(Cease::AdministrativeShutdown).await;
+    }
+
+    /// Its peerings are deleted (Cease/3), as Calico does when a `BGPPeer` goes; returns when that is said.
+    pub async fn remove(self) {
+        self.end(Cease::PeerDeconfigured).await;
+    }
+
+    async fn end(self, cease: Cease) {
+        self.ask(&Command::Stop(cease)).await;
         for Handle { commands, mut status, .. } in self.sessions {
             drop(commands);
             // The session drops its end when it is over.

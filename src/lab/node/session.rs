@@ -41,8 +41,12 @@ pub(super) enum Command {
     Start(Recovery),
     /// The daemon dies without a word.
     Crash,
-    /// The daemon is stopped.
-    Stop,
+    /// The whole machine does: not even its connections are closed.
+    LosePower,
+    /// The cable is pulled, or plugged in again.
+    Cut(bool),
+    /// The daemon is stopped, or told to drop the peering; this is its last word.
+    Stop(Cease),
     /// This peering is restarted, the daemon is not.
     Reset,
     /// The daemon neither reads nor writes; or does so again.
@@ -59,7 +63,26 @@ pub(super) struct Session {
     /// While the daemon recovers from its start.
     pub(super) recovery: Option<Recovery>,
     pub(super) power: Power,
+    pub(super) cable: Cable,
     pub(super) errors: Errors,
+}
+
+/// What is between node and leaf.
+#[derive(Debug, Default)]
+pub(super) struct Cable {
+    cut: bool,
+    /// A connection that the node has forgotten: nothing of that reached the leaf.
+    abandoned: Option<TcpStream>,
+}
+
+impl Cable {
+    /// What is forgotten is answered as such once there is a way.
+    fn plug(&mut self, cut: bool) {
+        self.cut = cut;
+        if !cut {
+            self.abandoned = None;
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,6 +116,8 @@ enum End {
     Closed,
     /// Something was wrong; BIRD waits longer and longer.
     Error,
+    /// The machine is gone, and has closed nothing.
+    Silent,
     /// The node's handle is gone.
     Abandoned,
 }
@@ -106,13 +131,13 @@ impl Session {
                 biased;
                 command = self.commands.recv() => {
                     let Some(command) = command else { return };
-                    let was = self.power;
+                    let was_able = self.is_able_to_dial();
                     self.obey(command, None);
-                    if (was, self.power) == (Power::Off, Power::On) {
+                    if !was_able && self.is_able_to_dial() {
                         dial = Instant::now() + timers.connect_delay;
                     }
                 }
-                () = sleep_until(dial), if self.power == Power::On => {
+                () = sleep_until(dial), if self.is_able_to_dial() => {
                     let dialled = timeout(timers.connect_retry, self.peering.dial()).await;
                     let dialled = dialled.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
                     self.status.send_modify(|status| {
@@ -125,7 +150,7 @@ impl Session {
                     self.status.send_modify(|status| status.established = false);
                     dial = Instant::now() + match end {
                         End::Abandoned => return,
-                        End::Closed => timers.connect_delay,
+                        End::Closed | End::Silent => timers.connect_delay,
                         End::Error => self.errors.wait(&timers),
                     };
                 }
@@ -133,7 +158,19 @@ impl Session {
         }
     }
 
+    fn is_able_to_dial(&self) -> bool {
+        self.power == Power::On && !self.cable.cut
+    }
+
     async fn talk(&mut self, mut stream: TcpStream) -> End {
+        let end = self.converse(&mut stream).await;
+        if self.cable.cut || matches!(end, End::Silent) {
+            self.cable.abandoned = Some(stream);
+        }
+        end
+    }
+
+    async fn converse(&mut self, stream: &mut TcpStream) -> End {
         let (mut reader, mut writer) = stream.split();
         // A recovery that ended while nobody answered is over for this peer too.
         self.recovery = self.recovery.take().filter(|recovery| !recovery.is_over());
@@ -141,7 +178,8 @@ impl Session {
         let mut link = Link::new(&self.settings, &self.peering, self.recovery.is_some());
         loop {
             link.conversation.go_on(&self.table);
-            let awake = self.power != Power::Hung;
+            let hung = self.power == Power::Hung;
+            let awake = !hung && !self.cable.cut;
             let end = tokio::select! {
                 biased;
                 command = self.commands.recv() => match command {
@@ -164,13 +202,15 @@ impl Session {
                     link.keep_alive();
                     None
                 }
-                () = until(link.hold), if awake => {
+                () = until(link.hold), if !hung => {
                     link.conversation.say(&Notification::hold_timer_expired());
                     Some(End::Error)
                 }
             };
             if let Some(end) = end {
-                farewell(&mut writer, &mut link.conversation.outbox).await;
+                if !self.cable.cut && !matches!(end, End::Silent) {
+                    farewell(&mut writer, &mut link.conversation.outbox).await;
+                }
                 return end;
             }
         }
@@ -220,16 +260,25 @@ impl Session {
             (Command::Start(recovery), _) => {
                 if self.power == Power::Off {
                     (self.power, self.recovery, self.errors) = (Power::On, Some(recovery), Errors::default());
+                    self.cable.plug(self.cable.cut);
                 }
+            }
+            (Command::Cut(cut), _) => {
+                self.cable.plug(cut);
+            }
+            (Command::LosePower, conversation) => {
+                (self.power, self.recovery) = (Power::Off, None);
+                conversation?;
+                return Some(End::Silent);
             }
             (Command::Crash, conversation) => {
                 (self.power, self.recovery) = (Power::Off, None);
                 conversation?.outbox.clear();
                 return Some(End::Closed);
             }
-            (Command::Stop, conversation) => {
+            (Command::Stop(cease), conversation) => {
                 (self.power, self.recovery) = (Power::Off, None);
-                conversation?.say(&Notification::cease(Cease::AdministrativeShutdown));
+                conversation?.say(&Notification::cease(cease));
                 return Some(End::Closed);
             }
             (Command::Reset, conversation) => {

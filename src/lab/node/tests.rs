@@ -110,6 +110,12 @@ impl Link {
         }
     }
 
+    /// Nothing comes for half the hold time, in which a node that can speaks.
+    async fn stays_silent(&mut self) {
+        let heard = tokio::time::timeout(Duration::from_millis(1500), self.hear()).await;
+        assert!(heard.is_err(), "{heard:?}");
+    }
+
     async fn hear_update(&mut self) -> Vec<u8> {
         let (kind, body) = self.hear_more().await.expect("the session lives");
         assert_eq!(kind, MessageType::Update);
@@ -254,8 +260,7 @@ async fn a_hung_daemon_says_nothing_until_it_wakes() {
     link.hear_table().await;
     node.hang().await;
     node.borrow("10.244.9.7".parse().unwrap()).await;
-    let heard = tokio::time::timeout(Duration::from_millis(1500), link.hear()).await;
-    assert!(heard.is_err(), "{heard:?}");
+    link.stays_silent().await;
     node.resume().await;
     assert!(link.hear_update().await.ends_with(&[32, 10, 244, 9, 7]));
 }
@@ -294,4 +299,78 @@ async fn it_says_nonsense_when_told_to() {
     nonsense.extend_from_slice(&[0, 23, 2, 0, 9, 0, 0]);
     node.say_raw(nonsense.freeze()).await;
     assert_eq!(link.hear_update().await, [0, 9, 0, 0]);
+}
+
+#[tokio::test]
+async fn without_power_it_closes_nothing_until_it_boots() {
+    let leaf = Leaf::listen().await;
+    let node = Node::start(Leaf::settings(&[&leaf]));
+    let (mut link, _) = leaf.welcome().await;
+    link.hear_table().await;
+    node.lose_power().await;
+    link.stays_silent().await;
+    assert!(!node.status()[0].established);
+    node.boot().await;
+    let (mut next, open) = leaf.welcome().await;
+    assert_eq!(restart_bits(&open), (true, true));
+    next.hear_table().await;
+    assert_eq!(link.hear_more().await, None);
+}
+
+#[tokio::test]
+async fn a_cut_that_is_short_is_not_noticed() {
+    let leaf = Leaf::listen().await;
+    let node = Node::start(Leaf::settings(&[&leaf]));
+    let (mut link, _) = leaf.welcome().await;
+    link.hear_table().await;
+    node.cut().await;
+    node.borrow("10.244.9.7".parse().unwrap()).await;
+    link.stays_silent().await;
+    node.mend().await;
+    assert!(link.hear_update().await.ends_with(&[32, 10, 244, 9, 7]));
+    assert_eq!(node.status()[0].sessions, 1);
+}
+
+#[tokio::test]
+async fn behind_a_cut_cable_it_gives_up_in_silence_and_is_no_restart() {
+    let leaf = Leaf::listen().await;
+    let node = Node::start(Leaf::settings(&[&leaf]));
+    let (mut link, _) = leaf.welcome().await;
+    link.hear_table().await;
+    node.cut().await;
+    let mut status = node.sessions[0].status.clone();
+    tokio::time::timeout(PATIENCE, status.wait_for(|status| !status.established)).await.unwrap().unwrap();
+    node.stop().await;
+    node.boot().await;
+    node.crash().await;
+    link.stays_silent().await;
+    node.boot().await;
+    node.mend().await;
+    let (mut next, _) = leaf.welcome().await;
+    next.hear_table().await;
+    assert_eq!(link.hear_more().await, None);
+}
+
+#[tokio::test]
+async fn one_that_is_removed_says_so() {
+    let leaf = Leaf::listen().await;
+    let node = Node::start(Leaf::settings(&[&leaf]));
+    let (mut link, _) = leaf.welcome().await;
+    link.hear_table().await;
+    node.remove().await;
+    assert_eq!(link.hear_more().await, Some((MessageType::Notification, vec![6, 3])));
+    assert_eq!(link.hear_more().await, None);
+}
+
+#[tokio::test]
+async fn in_a_mesh_it_passes_on_what_is_not_its_own() {
+    let leaf = Leaf::listen().await;
+    let settings = Leaf::settings(&[&leaf]);
+    let routes = ["10.244.2.0/26", "10.96.0.0/12"].map(|prefix| Route::fixed(prefix.parse().unwrap()));
+    let mut own = settings.clone();
+    own.routes.push(routes[1].clone());
+    let other = |asn| Node::start(Settings { asn, routes: routes.to_vec(), ..settings.clone() });
+    let (node, ebgp, ibgp) = (Node::start(own.clone()), other(65103), other(65102));
+    assert_eq!(node.learned_from([&ebgp]), [Route::learned(routes[0].prefix, &[65103])]);
+    assert_eq!(node.learned_from([&ibgp]), [Route::learned(routes[0].prefix, &[])]);
 }
