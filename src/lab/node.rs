@@ -6,6 +6,7 @@
 //! ROUTE-REFRESH, and who says what when a session ends.
 #![expect(clippy::disallowed_methods, reason = "this room does IO")]
 
+use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
@@ -260,12 +261,14 @@ impl Node {
     /// What it would announce besides if it peered with `others` as well and passed on what these were started
     /// with: their ASes behind its own, or its own alone where they have the same (a mesh by iBGP).
     pub fn learned_from<'a>(&self, others: impl IntoIterator<Item = &'a Self>) -> Vec<Route> {
-        let own = |route: &Route| self.settings.routes.iter().any(|own| own.prefix == route.prefix);
+        // Of several ways to one prefix BIRD passes on the best, and its own is better than any.
+        let own = self.settings.routes.iter().map(|route| route.prefix);
+        let mut known: BTreeSet<IpNet> = own.collect();
         let learned = others.into_iter().flat_map(|other| {
             let first = Some(other.settings.asn).filter(|asn| *asn != self.settings.asn);
             other.settings.routes.iter().map(move |route| (first, route))
         });
-        let foreign = learned.filter(|(_, route)| !own(route));
+        let foreign = learned.filter(|(_, route)| known.insert(route.prefix));
         let path = |first: Option<u32>, route: &Route| {
             first.into_iter().chain(route.attributes.path.iter().copied()).collect::<Vec<u32>>()
         };

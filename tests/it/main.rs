@@ -6,6 +6,7 @@ mod bad_input;
 mod conformance;
 mod corpus;
 mod daemon;
+mod day;
 mod hostile;
 mod peer;
 mod refused;
