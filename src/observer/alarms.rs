@@ -251,7 +251,8 @@ impl Core {
         let told = peer.has_told_everything(now);
         peer.settled_since = if told { Some(peer.settled_since.unwrap_or(now)) } else { None };
         // Before that, nothing is missed that may be missing still.
-        if peer.is_heard(now) && self.started.after(self.settings.route_grace) <= now {
+        let grace = self.started.after(self.settings.route_grace).after(LOOK_AFTER);
+        if peer.is_heard(now) && grace <= now {
             (peer.silent, peer.settled_since) = (false, None);
             self.findings.heard(&peer.id, now);
         }

@@ -219,7 +219,8 @@ impl Core {
     /// Whether all that it was told is done, and everybody was told of it.
     pub(super) fn is_at_rest(&self) -> bool {
         let told = self.findings.next() != Some(Timestamp::default());
-        let looked_at = !self.is_dirty() && !self.meshes_dirty && !self.findings.any_unexplained();
+        let unexplained = self.muting_dirty || self.findings.any_unexplained();
+        let looked_at = !self.is_dirty() && !self.meshes_dirty && !unexplained;
         told && looked_at && !self.has_work() && self.commands.is_empty() && !self.peers.any_leaving()
     }
 
@@ -293,7 +294,6 @@ impl Core {
             || !self.dirty_twins.is_empty()
             || self.hosts_dirty
             || self.racks_dirty
-            || self.muting_dirty
             || self.duplicates.is_dirty()
     }
 
@@ -311,7 +311,6 @@ impl Core {
         if std::mem::take(&mut self.hosts_dirty) {
             self.find_hosts(now);
         }
-        self.muting_dirty = false;
         for at in std::mem::take(&mut self.dirty_peers) {
             if let Some(peer) = self.peers.get_mut(at) {
                 peer.dirty = false;

@@ -249,8 +249,10 @@ impl Findings {
                 cause.lingers = Some(now.after(silence::SILENCE));
                 (cause.said, cause.facts) = frozen.unwrap_or_default();
             }
-        } else if told && !key.is_burst() && cause.lingers.is_none() {
-            cause.lingers = Some(now.after(resolve_after));
+        } else {
+            let seen = std::mem::take(&mut cause.unseen) | std::mem::take(&mut cause.restored);
+            let until = (told && !key.is_burst()).then(|| now.after(resolve_after));
+            cause.lingers = cause.lingers.filter(|_| !seen).or(until);
         }
         if cause.is_over(now) {
             self.finish(number, now);

@@ -95,7 +95,7 @@ fn a_session_ends_the_finding_with_the_last_who_was_refused() {
     // A session with another leaf is another matter.
     world.up("leaf2", "192.168.1.78", 65103, "192.168.1.78");
     world.pass(SECOND * 2);
-    assert_eq!(world.found(), ["peer_refused open"]);
+    assert_eq!(world.finding("peer_refused").state, "open");
     world.up("leaf1", "192.168.1.78", 65103, "192.168.1.78");
     world.pass(MINUTE + SECOND * 2);
     assert!(world.is_resolved("peer_refused"));
@@ -137,7 +137,8 @@ fn every_reason_has_words_of_its_own() {
         world.pass(SECOND * 5);
     }
     let (mut sentences, mut advice) = (std::collections::BTreeSet::new(), std::collections::BTreeSet::new());
-    for finding in world.core.findings.current() {
+    // So many at once are a burst besides.
+    for finding in world.core.findings.current().filter(|finding| finding.absorbs.is_empty()) {
         assert!(
             finding.summary.contains("traffic") || finding.summary.contains("routes"),
             "{}",

@@ -80,7 +80,7 @@ fn a_block_that_covers_one_of_another_cluster_is_the_duplicate() {
     world.announce(&blue, &["10.244.1.64/26", "10.244.2.0/26"]);
     world.pass(SECOND * 6);
     assert_eq!(world.finding("duplicate_pod_block").prefix, Some(net("10.244.1.0/24")));
-    world.close(&blue, Loss::Final);
+    world.withdraw(&blue, &["10.244.1.64/26"]);
     world.settle();
     assert!(world.is_resolved("duplicate_pod_block"));
 }
@@ -158,7 +158,7 @@ fn two_clusters_may_have_nodes_of_one_name_and_one_address() {
     world.pass(SECOND);
     let blue = world.node();
     world.settle();
-    assert_eq!(world.found(), ["peer_down pending", "peer_down pending"]);
+    assert_eq!(world.found(), ["peer_down pending", "peer_down pending", "rack_down pending"]);
     // What one of them loses is not the other's.
     let green = world.up("leaf3", NODE, 65103, NODE);
     world.announce(&green, &["0.0.0.0/0"]);
