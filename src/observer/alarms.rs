@@ -33,7 +33,7 @@ pub(super) struct Raised {
 /// How often a peer is asked to send everything again, at most.
 const REFRESH_EVERY: Duration = Duration::from_secs(30);
 /// How long what a peer told takes to be looked at from all sides, at most.
-const LOOK_AFTER: Duration = Duration::from_secs(3);
+pub(super) const LOOK_AFTER: Duration = Duration::from_secs(3);
 /// How long it has to send it: until then, what it did not send yet is not known to be gone.
 const ANSWER: Duration = Duration::from_secs(5);
 
@@ -250,9 +250,7 @@ impl Core {
         let Some(peer) = self.peers.get_mut(at).filter(|peer| peer.silent) else { return };
         let told = peer.has_told_everything(now);
         peer.settled_since = if told { Some(peer.settled_since.unwrap_or(now)) } else { None };
-        // Before that, nothing is missed that may be missing still.
-        let grace = self.started.after(self.settings.route_grace).after(LOOK_AFTER);
-        if peer.is_heard(now) && grace <= now {
+        if peer.is_heard(now) {
             (peer.silent, peer.settled_since) = (false, None);
             self.findings.heard(&peer.id, now);
         }

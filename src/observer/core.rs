@@ -8,6 +8,7 @@ use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
 use super::aggregation::Looks;
+use super::alarms::LOOK_AFTER;
 use super::capacity::Fabric;
 use super::duplicates::Duplicates;
 use super::findings::{Findings, Key};
@@ -140,6 +141,7 @@ impl Core {
             config,
             settings,
         };
+        core.findings.miss_nothing_before(now.after(core.settings.route_grace).after(LOOK_AFTER));
         core.learn_pins(now);
         core
     }

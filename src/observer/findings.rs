@@ -86,6 +86,8 @@ pub struct Findings {
     silent: BTreeMap<PeerId, BTreeSet<u64>>,
     /// We are cut off, and nothing can be seen.
     blind: bool,
+    /// Before that, nothing is missed yet that may be missing.
+    misses_from: Timestamp,
     /// Of these it was not asked yet what explains them.
     unexplained: BTreeSet<u64>,
     explain_all: bool,
@@ -138,6 +140,7 @@ impl Findings {
             transitions: Vec::new(),
             silent: BTreeMap::new(),
             blind: false,
+            misses_from: Timestamp::default(),
             unexplained: BTreeSet::new(),
             explain_all: false,
             last_number: 0,

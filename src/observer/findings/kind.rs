@@ -203,6 +203,11 @@ impl Kind {
         )
     }
 
+    /// Whether its cause is that something is not there.
+    pub(super) const fn is_of_absence(self) -> bool {
+        matches!(self, Self::MissingServiceCidr | Self::MissingNodeSubnet | Self::LeafDisagreement)
+    }
+
     /// Whether it is about what peers announce, so that who is not heard may still cause it.
     pub(super) const fn is_of_routes(self) -> bool {
         !matches!(

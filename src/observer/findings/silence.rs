@@ -34,7 +34,9 @@ impl Findings {
             let unheard = cause.peers().any(|other| self.silent.contains_key(other));
             self.revision += 1;
             if let Some(cause) = self.causes.get_mut(&number).filter(|cause| cause.unseen && !unheard) {
-                (cause.unseen, cause.restored, cause.lingers) = (false, false, None);
+                let waits = cause.key.kind.is_of_absence() && self.misses_from > now;
+                (cause.unseen, cause.restored) = (waits, waits && cause.restored);
+                cause.lingers = waits.then_some(self.misses_from);
                 if cause.is_over(now) {
                     self.finish(number, now);
                 } else {
@@ -42,6 +44,11 @@ impl Findings {
                 }
             }
         }
+    }
+
+    /// Nothing is missed before `time`: till then, what was missing before is believed to be so.
+    pub fn miss_nothing_before(&mut self, time: Timestamp) {
+        self.misses_from = time;
     }
 
     /// Whether we are cut off, and nothing can be seen.

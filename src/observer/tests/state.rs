@@ -134,9 +134,9 @@ fn what_is_not_found_again_is_over_once_all_is_told() {
     before.pass(MINUTE);
     let mut after = reborn(&before, config(), MINUTE);
     after.healthy_node();
-    after.pass(SECOND * 50);
+    after.pass(SECOND);
     assert_eq!(after.found(), ["rogue_route open"]);
-    after.pass(SECOND * 15);
+    after.pass(SECOND * 5);
     assert!(after.is_resolved("rogue_route"));
 }
 
