@@ -130,8 +130,8 @@ fn files_of_five_daemons_say_what_was_announced() {
             "frr-updates.mrt",
             lost(with(&two_sessions)),
             vec![
-                "peer_down open",
-                "peer_down open",
+                "peer_down pending",
+                "peer_down pending",
                 "rack_down open",
                 ROGUE,
                 "stale_routes pending",
