@@ -70,7 +70,9 @@ impl Core {
         if down {
             let text = peer.last_error.as_deref().unwrap_or("never seen since we started");
             let proof = peer.proof(text.to_owned());
-            self.findings.raise(cause, [proof], now);
+            // Who was there before our start is lost since then, if it did not come back.
+            let since = peer.remembered.and(peer.since).unwrap_or(now);
+            self.findings.state_since(cause, Vec::new(), [proof], since, now);
             // Many that never came are missed at the same moment, too.
             self.racks_dirty = true;
         } else {

@@ -2,8 +2,8 @@
 //!
 //! | finding | explains |
 //! |---|---|
-//! | `observer_isolated` | every loss since |
-//! | `rack_down` | losses of its rack since |
+//! | `observer_isolated` | every loss, within ten minutes |
+//! | `rack_down` | losses of its rack, within ten minutes |
 //! | `mesh_left_on` | what its nodes hand on, and the blocks that seem to be of several nodes for it |
 //! | `peer_refused` | that a node is lost which tries to come back and is refused |
 //! | `recovery_wait` | stale routes of the nodes that wait |
@@ -14,6 +14,7 @@
 //! And what somebody works on is no news.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use foldhash::fast::RandomState;
 use hashbrown::HashMap;
@@ -34,6 +35,9 @@ const HANDED_ON: [Reason; 5] = [
     Reason::OwnAsInPath,
     Reason::NextHopNotPeer,
 ];
+
+/// What is lost later than that has another cause, however long the first one lasts.
+const AFTER: Duration = Duration::from_mins(10);
 
 /// The peers behind which one host stands.
 type Hosts = HashMap<PeerIndex, Vec<PeerId>, RandomState>;
@@ -94,7 +98,7 @@ impl Core {
 
     fn by_isolation(&self, subject: &Subject<'_>) -> Option<u64> {
         let (number, since) = self.findings.present(&Cause::observer_isolated())?;
-        (is_loss(subject.key().kind()) && subject.since() >= since).then_some(number)
+        (is_loss(subject.key().kind()) && follows(subject.since(), since)).then_some(number)
     }
 
     fn by_rack(&self, subject: &Subject<'_>) -> Option<u64> {
@@ -107,7 +111,7 @@ impl Core {
         let cause = Cause::rack_down(place.scope.clone(), Arc::clone(&place.rack));
         let (number, since) = self.findings.present(&cause)?;
         let same = |id: &PeerId| self.known(id).is_some_and(|peer| peer.place == *place);
-        (subject.since() >= since && subject.peers().all(same)).then_some(number)
+        (follows(subject.since(), since) && subject.peers().all(same)).then_some(number)
     }
 
     fn by_mesh(&self, subject: &Subject<'_>) -> Option<u64> {
@@ -161,8 +165,10 @@ impl Core {
         }
         let peer = self.known(id)?;
         let siblings = hosts.get(&peer.host)?.iter().filter(|sibling| *sibling < id);
-        let mut same = siblings.filter_map(|sibling| self.findings.present(&key.of_peer(sibling.clone())));
-        if let Some((number, _)) = same.next() {
+        let same = siblings.filter_map(|sibling| self.findings.present(&key.of_peer(sibling.clone())));
+        let since = subject.since();
+        let mut near = same.filter(|(_, other)| follows(since, *other) || follows(*other, since));
+        if let Some((number, _)) = near.next() {
             return Some(number);
         }
         let missing = matches!(key.kind(), Kind::MissingServiceCidr | Kind::MissingNodeSubnet);
@@ -189,6 +195,11 @@ impl Core {
     fn known(&self, id: &PeerId) -> Option<&Peer> {
         self.peers.get(self.peers.find(id)?)
     }
+}
+
+/// Whether what began then may follow from what began at `cause`.
+fn follows(since: Timestamp, cause: Timestamp) -> bool {
+    cause <= since && since <= cause.after(AFTER)
 }
 
 /// What follows from sessions that are lost.

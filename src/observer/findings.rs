@@ -462,8 +462,10 @@ impl Findings {
         self.enter(number, State::Pending);
         self.untold.insert(number);
         self.unexplained.insert(number);
-        // What is as old as what it takes the place of must be told before that goes.
-        if self.causes.get(&number).is_some_and(|cause| cause.since < now) {
+        // What is as old as what it takes the place of must be told before that goes; of all else it is to be
+        // found out first what explains it.
+        let stands_in = |cause: &Cause| cause.key.kind == Kind::RogueRoute && cause.since < now;
+        if self.causes.get(&number).is_some_and(stands_in) {
             self.fall_due(number, now);
         } else {
             self.schedule(number);

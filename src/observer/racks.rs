@@ -34,6 +34,8 @@ impl Losses {
             peer.missed_since(settings).filter(|lost| *lost <= now && now.since(*lost) <= AT_ONCE)
         {
             self.lately += 1;
+            // Those who were there before our start are missed together, and were lost when they were.
+            let lost = peer.remembered.and(peer.since).unwrap_or(lost);
             self.first = Some(self.first.map_or(lost, |first| first.min(lost)));
         }
         if self.proofs.len() <= MAX_PROOFS {

@@ -444,6 +444,33 @@ fn a_node_with_two_sessions_is_lost_once() {
 }
 
 #[test]
+fn what_is_lost_later_is_told_beside_what_was_lost_before() {
+    let mut config = fabric();
+    config.leaves.push(leaf("leaf7", "rack1"));
+    config.neighbors.push(neighbors("leaf7", "192.168.1.0/24"));
+    let mut day = Day::begin(config);
+    // Of a rack of which a third never comes back, another node is lost the next day.
+    day.fall_silent(rack(2), Loss::Final);
+    day.world.pass(MINUTE * 5);
+    day.come_up(rack(2).skip(3));
+    day.world.pass(MINUTE * 60 * 24);
+    assert_eq!(day.told(), ["rack_down"]);
+    day.fall_silent([rack(2).end - 1], Loss::Final);
+    day.world.pass(MINUTE * 2);
+    assert_eq!(day.told(), ["rack_down", "peer_down"]);
+    // Of a node of which one session is lost, so is the other, the next day.
+    let second = day.world.up("leaf7", &Day::address(0), day.asn(0), &Day::address(0));
+    day.world.announce(&second, &[&Day::block(0), SERVICES]);
+    day.world.end_of_rib(&second);
+    day.world.pass(MINUTE * 10);
+    day.world.close(&second, Loss::Final);
+    day.world.pass(MINUTE * 60 * 24);
+    day.fall_silent([0], Loss::Final);
+    day.world.pass(MINUTE * 2);
+    assert_eq!(day.told(), ["rack_down", "peer_down", "peer_down", "peer_down"]);
+}
+
+#[test]
 fn independent_troubles_are_told_each() {
     let mut day = Day::begin(fabric());
     for node in 0..8 {
