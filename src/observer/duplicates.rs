@@ -6,11 +6,9 @@
 //! The hot path only asks whether a prefix that came has a path from elsewhere; what that amounts to is
 //! looked at when changes have gathered, and again whenever one of its paths changes.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use foldhash::fast::RandomState;
-use hashbrown::HashMap;
 use ipnet::IpNet;
 
 use super::core::Core;
@@ -35,7 +33,7 @@ pub(super) type Place = (Arc<str>, IpNet);
 /// What is announced twice, and what has to be looked at.
 #[derive(Default)]
 pub(super) struct Duplicates {
-    found: HashMap<Place, Class, RandomState>,
+    found: BTreeMap<Place, Class>,
     dirty: BTreeSet<Place>,
     all_dirty: bool,
 }
@@ -73,15 +71,20 @@ impl Duplicates {
 
     /// What is announced twice, in order.
     pub(super) fn found(&self) -> Vec<(Place, Class)> {
-        let mut found: Vec<_> = self.found.iter().map(|(place, class)| (place.clone(), *class)).collect();
-        found.sort_unstable();
-        found
+        self.found.iter().map(|(place, class)| (place.clone(), *class)).collect()
     }
 
-    /// The pod blocks among them.
-    pub(super) fn blocks(&self) -> impl Iterator<Item = IpNet> {
-        let blocks = self.found.iter().filter(|(_, class)| **class == Class::PodBlock);
-        blocks.map(|((_, prefix), _)| *prefix)
+    /// Pod blocks among them, from all over each VRF: at most about twice `sample` of each.
+    pub(super) fn blocks(&self, sample: usize) -> BTreeSet<IpNet> {
+        let mut vrfs: BTreeMap<&Arc<str>, Vec<IpNet>> = BTreeMap::new();
+        for ((vrf, prefix), _) in self.found.iter().filter(|(_, class)| **class == Class::PodBlock) {
+            vrfs.entry(vrf).or_default().push(*prefix);
+        }
+        let some = |blocks: Vec<IpNet>| {
+            let step = (blocks.len() / sample).max(1);
+            blocks.into_iter().step_by(step)
+        };
+        vrfs.into_values().flat_map(some).collect()
     }
 
     /// The same again.

@@ -8,14 +8,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use ipnet::IpNet;
 
 use super::core::Core;
-use super::findings::{Key as Cause, MAX_PROOFS, Scope};
+use super::findings::{Key as Cause, Scope};
 use crate::bgp::Family;
 use crate::policy::{Class, Reason};
 use crate::rib::PeerIndex;
 use crate::time::Timestamp;
 
-/// How many prefixes are looked at, of one peer and of those that several nodes announce.
+/// How many prefixes of one peer are looked at.
 const SAMPLE: usize = 8;
+/// How many of a VRF that several nodes announce.
+const SAMPLE_TWICE: usize = 64;
 /// For what a block is rejected that another node's mesh handed over.
 const REASONS: [Reason; 3] = [Reason::AsPathTooLong, Reason::UnexpectedOriginAs, Reason::NextHopNotPeer];
 
@@ -51,8 +53,7 @@ impl Core {
                 nodes.passing_on.insert(peer.host, (at, block));
             }
         }
-        let twice = self.duplicates.blocks().take(SAMPLE).collect::<Vec<_>>();
-        for block in twice {
+        for block in self.duplicates.blocks(SAMPLE_TWICE) {
             self.count_announcers(block, &mut clusters);
         }
         let mut meshes = BTreeSet::new();
@@ -98,8 +99,11 @@ impl Core {
     }
 
     fn proofs(&self, nodes: &Nodes) -> Vec<super::findings::Proof> {
-        let told = nodes.passing_on.values().take(MAX_PROOFS * 8);
-        told.filter_map(|(at, block)| Some(self.peers.get(*at)?.proof(format!("announces {block}"))))
+        // All of them: whether somebody works on them is asked of each.
+        nodes
+            .passing_on
+            .values()
+            .filter_map(|(at, block)| Some(self.peers.get(*at)?.proof(format!("announces {block}"))))
             .collect()
     }
 }
