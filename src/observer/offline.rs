@@ -64,7 +64,9 @@ impl Offline {
             let due = self.due().filter(|due| *due <= now);
             self.now = due.unwrap_or(now);
             if rested {
-                self.core.leap(self.now);
+                // What falls due at this very moment is still to be done; without, the house is kept already.
+                let until = if due.is_some() { self.now } else { self.now.after(Duration::from_micros(1)) };
+                self.core.leap(until);
             }
             if due.is_none() {
                 return;
