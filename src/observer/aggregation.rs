@@ -159,7 +159,7 @@ impl Core {
         let Some(oldest) = found.oldest else { return self.end_pods(at, now) };
         peer.pods.raised = true;
         let cause = Cause::aggregation_missing(peer.place.scope.clone());
-        self.findings.add_since(cause, peer.proof(found.text()), oldest, now);
+        self.findings.add_since(cause, peer.proof(found.text()), oldest);
     }
 
     /// The peer is no proof any more, or not of that cluster.

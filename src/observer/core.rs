@@ -193,7 +193,8 @@ impl Core {
         let looks = self.peers.iter().flat_map(|(_, peer)| peer.looks(&self.settings));
         let forgets = self.peers.iter().filter_map(|(_, peer)| self.forgets(peer));
         let refusals = self.refusals.next().map(|due| due.max(self.kept_house.after(HOUSEKEEPING)));
-        let dues = looks.chain(forgets).chain(refusals).chain([grace]);
+        let racks = self.racks_due(self.kept_house);
+        let dues = looks.chain(forgets).chain(refusals).chain(racks).chain([grace]);
         let to_come = dues.filter(|due| *due > self.kept_house).chain(self.next_census());
         to_come.map(|due| self.house_kept_before(due).after(HOUSEKEEPING)).chain(self.next_due()).min()
     }
@@ -371,6 +372,7 @@ impl Core {
         for at in touched {
             self.touch(at);
         }
+        self.racks_dirty |= self.racks_due(now).is_some_and(|due| due <= now);
         self.check_capacity(now);
         self.check_refusals(now);
     }

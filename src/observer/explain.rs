@@ -138,8 +138,10 @@ impl Core {
 
     fn by_refusal(&self, subject: &Subject<'_>) -> Option<u64> {
         let lost = subject.key().peer().filter(|_| subject.key().kind() == Kind::PeerDown)?;
-        let refused =
-            self.findings.current_of(Kind::PeerRefused).filter_map(|key| self.findings.present(key));
+        // Who is known to be refused says nothing of somebody else, who is among the proofs since.
+        let refused = self.findings.current_of(Kind::PeerRefused);
+        let refused = refused.filter(|key| !self.findings.is_acknowledged(key));
+        let refused = refused.filter_map(|key| self.findings.present(key));
         let mut numbers = refused.map(|(number, _)| number);
         numbers.find(|number| {
             self.findings.subject(*number).is_some_and(|subject| subject.peers().any(|peer| peer == lost))
@@ -164,7 +166,10 @@ impl Core {
             return None;
         }
         let peer = self.known(id)?;
-        let siblings = hosts.get(&peer.host)?.iter().filter(|sibling| *sibling < id);
+        let alike = |sibling: &&PeerId| {
+            **sibling < *id && (key.kind() != Kind::RogueRoute || self.leak_alike(sibling, id))
+        };
+        let siblings = hosts.get(&peer.host)?.iter().filter(alike);
         let same = siblings.filter_map(|sibling| self.findings.present(&key.of_peer(sibling.clone())));
         let since = subject.since();
         let mut near = same.filter(|(_, other)| follows(since, *other) || follows(*other, since));
@@ -174,6 +179,14 @@ impl Core {
         let missing = matches!(key.kind(), Kind::MissingServiceCidr | Kind::MissingNodeSubnet);
         let name = peer.name.clone().filter(|_| missing)?;
         self.findings.present(&Cause::leaf_disagreement(key.scope().clone(), name)).map(|(number, _)| number)
+    }
+
+    /// Whether the routes of both are rejected for the same reasons, as far as these are known.
+    fn leak_alike(&self, one: &PeerId, other: &PeerId) -> bool {
+        match (self.findings.reasons(one), self.findings.reasons(other)) {
+            (Some(one), Some(other)) => one.eq(other),
+            (one, other) => one.is_none() && other.is_none(),
+        }
     }
 
     /// What somebody works on, if all that the cause is about is that.
@@ -225,6 +238,8 @@ const fn is_of_sessions(kind: Kind) -> bool {
             | Kind::StaleRoutes
             | Kind::PeerFlapping
             | Kind::PrefixLimit
+            | Kind::MalformedUpdates
+            | Kind::RogueRoute
             | Kind::MissingServiceCidr
             | Kind::MissingNodeSubnet
     )

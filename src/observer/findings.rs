@@ -161,7 +161,7 @@ impl Findings {
 
     /// `key` is wrong until it is cleared, and `proofs` are all that prove it.
     pub fn raise(&mut self, key: Key, proofs: impl IntoIterator<Item = Proof>, now: Timestamp) {
-        self.update(key, now, now, |cause| {
+        self.update(key, now, |cause| {
             cause.lasting = true;
             cause.witnesses = proofs.into_iter().map(Witness::of).collect();
         });
@@ -169,7 +169,7 @@ impl Findings {
 
     /// `key` is wrong until it is cleared, and `proof` is one more that proves it.
     pub fn add(&mut self, key: Key, proof: Proof, now: Timestamp) {
-        self.add_since(key, proof, now, now);
+        self.add_since(key, proof, now);
     }
 
     /// `key` is wrong until it is cleared: `facts` are what is known of it, and `proofs` of whom.
@@ -180,7 +180,7 @@ impl Findings {
         proofs: impl IntoIterator<Item = Proof>,
         now: Timestamp,
     ) {
-        self.state_since(key, facts, proofs, now, now);
+        self.state_since(key, facts, proofs, now);
     }
 
     /// The same of what began a while ago.
@@ -190,9 +190,8 @@ impl Findings {
         facts: Vec<String>,
         proofs: impl IntoIterator<Item = Proof>,
         since: Timestamp,
-        now: Timestamp,
     ) {
-        self.update(key, since, now, |cause| {
+        self.update(key, since, |cause| {
             cause.lasting = true;
             cause.facts = facts;
             cause.witnesses = proofs.into_iter().map(Witness::of).collect();
@@ -226,7 +225,7 @@ impl Findings {
     /// Something happened that stays a finding until its kind has been quiet for a while: ten minutes, mostly. `proof` tells what it was.
     pub fn event(&mut self, key: Key, proof: Proof, now: Timestamp) {
         let quiet = now.after(key.kind.quiet());
-        self.update(key, now, now, |cause| {
+        self.update(key, now, |cause| {
             cause.quiet = Some(quiet);
             cause.events = cause.events.saturating_add(1);
             cause.notes.push_front(proof.text.clone());
@@ -376,7 +375,8 @@ impl Findings {
 
     /// What is found of `kind`.
     pub(super) fn current_of(&self, kind: Kind) -> impl Iterator<Item = &Key> {
-        self.numbers.keys().filter(move |key| key.kind == kind)
+        let numbers = self.numbers.range(Key::first_of(kind)..);
+        numbers.map(|(key, _)| key).take_while(move |key| key.kind == kind)
     }
 
     /// How many findings of `kind` are pending and open.
@@ -394,20 +394,14 @@ impl Findings {
 /// The way of a cause: waiting, pending, open, gone.
 impl Findings {
     /// The same, of what was wrong since some time ago.
-    pub(in crate::observer) fn add_since(
-        &mut self,
-        key: Key,
-        proof: Proof,
-        since: Timestamp,
-        now: Timestamp,
-    ) {
-        self.update(key, since, now, |cause| {
+    pub(in crate::observer) fn add_since(&mut self, key: Key, proof: Proof, since: Timestamp) {
+        self.update(key, since, |cause| {
             cause.lasting = true;
             cause.witnesses.extend([Witness::of(proof)]);
         });
     }
 
-    fn update(&mut self, key: Key, since: Timestamp, now: Timestamp, change: impl FnOnce(&mut Cause)) {
+    fn update(&mut self, key: Key, since: Timestamp, change: impl FnOnce(&mut Cause)) {
         self.revision += 1;
         if let Some(&number) = self.numbers.get(&key) {
             if let Some(cause) = self.causes.get_mut(&number) {
@@ -445,7 +439,7 @@ impl Findings {
         self.causes.insert(number, cause);
         self.explain_all |= kind.explains_others();
         if room {
-            self.admit(number, now);
+            self.admit(number);
         } else if let Some(waiting) = self.waiting.get_mut(kind.index()) {
             waiting.insert(number);
             self.schedule(number);
@@ -458,18 +452,11 @@ impl Findings {
         pending.saturating_add(open) < MAX_OF_KIND && all < MAX_FINDINGS
     }
 
-    fn admit(&mut self, number: u64, now: Timestamp) {
+    fn admit(&mut self, number: u64) {
         self.enter(number, State::Pending);
         self.untold.insert(number);
         self.unexplained.insert(number);
-        // What is as old as what it takes the place of must be told before that goes; of all else it is to be
-        // found out first what explains it.
-        let stands_in = |cause: &Cause| cause.key.kind == Kind::RogueRoute && cause.since < now;
-        if self.causes.get(&number).is_some_and(stands_in) {
-            self.fall_due(number, now);
-        } else {
-            self.schedule(number);
-        }
+        self.schedule(number);
     }
 
     /// Does what is due, if anything is, and schedules what comes next.
@@ -557,7 +544,7 @@ impl Findings {
                 if self.causes.get(&number).is_some_and(|cause| cause.is_over(now)) {
                     self.erase(number, now);
                 } else {
-                    self.admit(number, now);
+                    self.admit(number);
                 }
             }
         }

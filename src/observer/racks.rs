@@ -12,6 +12,9 @@ use crate::time::Timestamp;
 /// Losses within this time have one cause.
 const AT_ONCE: Duration = Duration::from_secs(10);
 
+/// Who is not back so long after the last that came back is down for reasons of his own.
+const STRAGGLES: Duration = Duration::from_mins(5);
+
 /// What the peers of one rack, or of all, are doing.
 #[derive(Default)]
 struct Losses {
@@ -20,13 +23,16 @@ struct Losses {
     /// Lost within the last [`AT_ONCE`], and the first of them.
     lately: usize,
     first: Option<Timestamp>,
+    /// When the last of those came that are there.
+    came: Option<Timestamp>,
     proofs: Vec<Proof>,
 }
 
 impl Losses {
     fn count(&mut self, peer: &Peer, settings: &Settings, now: Timestamp) {
         self.known += 1;
-        if peer.session.is_some() {
+        if let Some(session) = &peer.session {
+            self.came = self.came.max(Some(session.since));
             return;
         }
         self.down += 1;
@@ -43,14 +49,21 @@ impl Losses {
         }
     }
 
-    /// Four in five are lost at once; of one peer alone, `peer_down` says it all. It is over when no more
-    /// than one in five is down: those who are slow to come back must not be told one by one meanwhile.
-    const fn is_down(&self, was_down: bool) -> bool {
+    /// Four in five of those that were there are lost at once; of one peer alone, `peer_down` says it all. It
+    /// is over when no more than one in five is down, or most are back and the others do not follow: those
+    /// who are slow to come back must not be told one by one meanwhile.
+    fn is_down(&self, was_down: bool, now: Timestamp) -> bool {
         if was_down {
-            self.down * 5 > self.known
+            self.down * 5 > self.known && self.given_up().is_none_or(|due| due > now)
         } else {
-            self.known > 1 && self.lately * 5 >= self.known * 4
+            let there = self.known - self.down + self.lately;
+            there > 1 && self.lately * 5 >= there * 4
         }
+    }
+
+    /// When those who are not back are waited for no longer, if most are.
+    fn given_up(&self) -> Option<Timestamp> {
+        self.came.filter(|_| self.down * 2 < self.known).map(|came| came.after(STRAGGLES))
     }
 
     fn fact(&self) -> String {
@@ -61,6 +74,24 @@ impl Losses {
 impl Core {
     /// Looks at what was lost at once.
     pub(super) fn check_racks(&mut self, now: Timestamp) {
+        let (racks, all, seen) = self.losses(now);
+        self.check_isolation(&all, seen, now);
+        let mut down = BTreeSet::new();
+        for (cause, rack) in racks {
+            if rack.is_down(self.racks_down.contains(&cause), now) {
+                down.insert(cause.clone());
+                let since = rack.first.unwrap_or(now);
+                self.findings.state_since(cause, vec![rack.fact()], rack.proofs, since);
+            }
+        }
+        for cause in self.racks_down.difference(&down) {
+            self.findings.clear(cause, now);
+        }
+        self.racks_down = down;
+    }
+
+    /// What is lost of each rack and of all, and how many racks there are of which anybody was ever seen.
+    fn losses(&self, now: Timestamp) -> (BTreeMap<Cause, Losses>, Losses, usize) {
         let mut racks: BTreeMap<Cause, Losses> = BTreeMap::new();
         let mut all = Losses::default();
         let mut seen = BTreeSet::new();
@@ -72,29 +103,27 @@ impl Core {
                 all.count(peer, &self.settings, now);
             }
         }
-        let seen = seen.len();
-        self.check_isolation(&all, seen, now);
-        let mut down = BTreeSet::new();
-        for (cause, rack) in racks {
-            if rack.is_down(self.racks_down.contains(&cause)) {
-                down.insert(cause.clone());
-                let since = rack.first.unwrap_or(now);
-                self.findings.state_since(cause, vec![rack.fact()], rack.proofs, since, now);
-            }
+        (racks, all, seen.len())
+    }
+
+    /// When what is down has to be looked at although nothing more is heard.
+    pub(super) fn racks_due(&self, now: Timestamp) -> Option<Timestamp> {
+        if self.racks_down.is_empty() && !self.isolated {
+            return None;
         }
-        for cause in self.racks_down.difference(&down) {
-            self.findings.clear(cause, now);
-        }
-        self.racks_down = down;
+        let (racks, all, _) = self.losses(now);
+        let down = racks.into_iter().filter(|(cause, _)| self.racks_down.contains(cause));
+        let down = down.map(|(_, rack)| rack).chain(self.isolated.then_some(all));
+        down.filter_map(|losses| losses.given_up()).min()
     }
 
     /// Of one rack alone it cannot be told whether it is gone or we are.
     fn check_isolation(&mut self, all: &Losses, racks: usize, now: Timestamp) {
         let cause = Cause::observer_isolated();
-        let isolated = (racks > 1 || self.isolated) && all.is_down(self.isolated);
+        let isolated = (racks > 1 || self.isolated) && all.is_down(self.isolated, now);
         if isolated {
             let since = all.first.unwrap_or(now);
-            self.findings.state_since(cause, vec![all.fact()], Vec::new(), since, now);
+            self.findings.state_since(cause, vec![all.fact()], Vec::new(), since);
         } else if self.isolated {
             self.findings.clear(&cause, now);
         }

@@ -27,7 +27,7 @@ impl Core {
         };
         peer.raised.waiting = true;
         let proof = peer.proof(format!("no route and no End-of-RIB since its session came up at {since}"));
-        self.findings.add_since(cause(peer), proof, since, now);
+        self.findings.add_since(cause(peer), proof, since);
     }
 
     /// It waits no longer, or is no longer one of its rack.

@@ -3,6 +3,7 @@
 mod aggregation;
 mod capacity;
 mod day;
+mod explain;
 mod findings;
 mod hosts;
 mod identity;

@@ -63,7 +63,7 @@ impl Findings {
             return;
         }
         let key = Key::burst(kind, scope.clone(), since);
-        self.update(key.clone(), since, now, |cause| cause.lasting = true);
+        self.update(key.clone(), since, |cause| cause.lasting = true);
         let Some(&by) = self.numbers.get(&key) else { return };
         for (_, number) in members {
             self.join(by, *number, now);

@@ -213,6 +213,7 @@ impl Key {
     pub(in crate::observer) fn of_peer(&self, other: PeerId) -> Self {
         let about = match &self.about {
             About::Peer(_) => About::Peer(other),
+            About::Limit { above, .. } => About::Limit { peer: other, above: *above },
             About::Owed { prefix, .. } => About::Owed { peer: other, prefix: *prefix },
             about => about.clone(),
         };
@@ -237,6 +238,13 @@ impl Key {
             _ => About::Peer(peer.clone()),
         };
         Self { kind, scope: scope.clone(), about }
+    }
+
+    /// The least key of `kind`.
+    pub(super) fn first_of(kind: Kind) -> Self {
+        let prefix = Ipv4Net::default().into();
+        let reason = Reason::ALL.into_iter().min().unwrap_or(Reason::DefaultRoute);
+        Self { kind, scope: Scope::all(), about: About::Route { reason, prefix } }
     }
 
     /// What is wrong.

@@ -94,6 +94,18 @@ impl Findings {
         self.causes.get(&number).is_some_and(Cause::is_open).then_some(number)
     }
 
+    /// Whether somebody was told of the cause with this key, and would be now.
+    pub(super) fn stands_told(&self, key: &Key) -> bool {
+        let cause = self.numbers.get(key).and_then(|number| self.causes.get(number));
+        cause.is_some_and(|cause| cause.is_open() && !cause.is_muted())
+    }
+
+    /// Whether somebody said to know of the cause with this key.
+    pub(in crate::observer) fn is_acknowledged(&self, key: &Key) -> bool {
+        let cause = self.numbers.get(key).and_then(|number| self.causes.get(number));
+        cause.is_some_and(|cause| cause.acknowledged.is_some())
+    }
+
     /// The cause with this number; none if nobody sees it.
     pub(in crate::observer) fn subject(&self, number: u64) -> Option<Subject<'_>> {
         let cause = self.causes.get(&number).filter(|cause| cause.state != State::Waiting)?;

@@ -77,7 +77,8 @@ impl Findings {
             self.roll_up(peer, now);
         } else {
             let (key, proof) = (routes.key(&rogue), routes.proof(detail()));
-            self.add_since(key, proof, since, now);
+            let told = gone.as_ref().is_some_and(|gone| self.stands_told(gone));
+            self.replace(&key, proof, since, told, now);
         }
         if let Some(gone) = gone {
             self.remove(&gone, peer, now);
@@ -137,7 +138,7 @@ impl Findings {
         }
     }
 
-    /// Prefixes of `peer` that are rejected for one of these reasons, at most `limit`.
+    /// Prefixes of `peer` that are rejected for one of these reasons, at most `limit`, and no hosts.
     pub(in crate::observer) fn rejected(
         &self,
         peer: &PeerId,
@@ -154,7 +155,8 @@ impl Findings {
         let keys: Vec<_> = routes.singles().map(|(key, _)| key).collect();
         let since = routes.since.values().copied().min().unwrap_or(now);
         let (key, proof) = (routes.whole(), routes.proof(String::new()));
-        self.add_since(key, proof, since, now);
+        let told = keys.iter().any(|key| self.stands_told(key));
+        self.replace(&key, proof, since, told, now);
         for key in keys {
             self.remove(&key, peer, now);
         }
@@ -185,10 +187,20 @@ impl Findings {
         let (whole, proof) = (routes.whole(), routes.proof(String::new()));
         routes.rolled_up = false;
         routes.unroll = None;
+        let told = self.stands_told(&whole);
         for (key, since) in singles {
-            self.add_since(key, proof.clone(), since, now);
+            self.replace(&key, proof.clone(), since, told, now);
         }
         self.remove(&whole, peer, now);
+    }
+
+    /// What takes the place of something that was told must be told before that goes; whatever else there is
+    /// may have to be explained first.
+    fn replace(&mut self, key: &Key, proof: Proof, since: Timestamp, told: bool, now: Timestamp) {
+        self.add_since(key.clone(), proof, since);
+        if let Some(&number) = self.numbers.get(key).filter(|_| told) {
+            self.fall_due(number, now);
+        }
     }
 }
 
@@ -230,12 +242,14 @@ impl Routes {
         (self.not_kept == 0).then(|| self.reasons.keys().copied())
     }
 
-    /// The prefixes rejected for one of these reasons, at most `limit`.
+    /// The prefixes rejected for one of these reasons, at most `limit`, and no hosts.
     fn prefixes(&self, reasons: &[Reason], limit: usize) -> Vec<IpNet> {
         if !reasons.iter().any(|reason| self.reasons.contains_key(reason)) {
             return Vec::new();
         }
-        let rogues = self.since.keys().filter(|rogue| reasons.contains(&rogue.reason));
+        let is_host = |prefix: &IpNet| prefix.prefix_len() == prefix.max_prefix_len();
+        let rogues =
+            self.since.keys().filter(|rogue| reasons.contains(&rogue.reason) && !is_host(&rogue.prefix));
         rogues.map(|rogue| rogue.prefix).take(limit).collect()
     }
 

@@ -8,13 +8,14 @@ use crate::time::Timestamp;
 /// How many proofs of a finding are kept: all that could still tell whether it is over.
 const PROOFS: usize = 100;
 
-/// An open finding, to be kept while the process is not there.
+/// A finding that is open or acknowledged, to be kept while the process is not there.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Saved {
     id: Box<str>,
     key: Key,
     since: Timestamp,
-    opened: Timestamp,
+    /// None: it was acknowledged before.
+    opened: Option<Timestamp>,
     proofs: Vec<Proof>,
     said: Option<String>,
     facts: Vec<String>,
@@ -32,7 +33,11 @@ impl Findings {
     /// What must survive a restart.
     pub fn saved(&self) -> Vec<Saved> {
         let saved = |cause: &Cause| {
-            let State::Open(opened) = cause.state else { return None };
+            let opened = match cause.state {
+                State::Open(opened) => Some(opened),
+                State::Pending if cause.acknowledged.is_some() => None,
+                State::Pending | State::Waiting => return None,
+            };
             let (said, facts) = self.frozen(cause);
             Some(Saved {
                 id: cause.id.clone(),
@@ -71,7 +76,7 @@ impl Findings {
             self.explain_all = true;
             self.numbers.insert(key, number);
             self.causes.insert(number, cause);
-            self.enter(number, State::Open(opened));
+            self.enter(number, opened.map_or(State::Pending, State::Open));
             self.schedule(number);
         }
     }

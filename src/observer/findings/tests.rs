@@ -1,5 +1,6 @@
 mod causes;
 mod rogue;
+mod told;
 mod words;
 
 use std::net::Ipv4Addr;
