@@ -72,7 +72,7 @@ impl Core {
             let proof = peer.proof(text.to_owned());
             // Who was there before our start is lost since then, if it did not come back.
             let since = peer.remembered.and(peer.since).unwrap_or(now);
-            self.findings.state_since(cause, Vec::new(), [proof], since, now);
+            self.findings.state_since(cause, Vec::new(), [proof], since);
             // Many that never came are missed at the same moment, too.
             self.racks_dirty = true;
         } else {
