@@ -4,7 +4,7 @@
 //! GoBGP every two. Who was refused three times in a row is found, until it came in or gave up.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,7 +19,8 @@ use crate::time::Timestamp;
 const OFTEN: u64 = 3;
 /// ... no two times farther apart than this.
 const IN_A_ROW: Duration = Duration::from_mins(5);
-/// Who is remembered of one leaf; the one that came last the longest ago goes.
+/// Who is remembered of one leaf for one reason, and as many again who did not try often yet: who uses a new
+/// address each time pushes nobody out that is found. Of more, the one goes that came last the longest ago.
 const MAX_TRIES: usize = 1_000;
 
 /// Everybody who was refused lately.
@@ -97,17 +98,32 @@ impl Tries {
     }
 }
 
+/// There is one more of this reason, or one more of it that tried often: of too many, another one goes.
+fn make_room(leaf: &mut BTreeMap<Who, Tries>, newest: Who) {
+    let Who::Address(why, _) = newest else { return };
+    let is_often = |tries: &Tries| tries.count >= OFTEN;
+    let often = leaf.get(&newest).is_some_and(is_often);
+    let first = Who::Address(why, Ipv4Addr::UNSPECIFIED.into());
+    let others = || {
+        let of_reason = leaf.range(first..).take_while(|(who, _)| who.why() == newest.why());
+        of_reason.filter(|(who, tries)| **who != newest && is_often(tries) == often)
+    };
+    if others().count() >= MAX_TRIES {
+        let oldest = others().min_by_key(|(_, tries)| tries.last).map(|(who, _)| *who);
+        oldest.and_then(|oldest| leaf.remove(&oldest));
+    }
+}
+
 impl Refusals {
     fn note(&mut self, leaf: &Arc<str>, who: Who, at: Timestamp) -> &mut Tries {
         self.dirty = true;
         let leaf = self.leaves.entry(Arc::clone(leaf)).or_default();
-        if leaf.len() >= MAX_TRIES && !leaf.contains_key(&who) {
-            let oldest = leaf.iter().min_by_key(|(_, tries)| tries.last).map(|(who, _)| *who);
-            oldest.and_then(|oldest| leaf.remove(&oldest));
-        }
         let tries = leaf.entry(who).or_insert_with(|| Tries::new(at));
         tries.count(at);
-        tries
+        if matches!(tries.count, 1 | OFTEN) {
+            make_room(leaf, who);
+        }
+        leaf.entry(who).or_insert_with(|| Tries::new(at))
     }
 
     /// `peer` has a session: it does not matter any more why it had none.

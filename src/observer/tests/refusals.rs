@@ -176,6 +176,23 @@ fn a_thousand_who_try_are_remembered_and_the_oldest_goes() {
 }
 
 #[test]
+fn who_uses_a_new_address_each_time_pushes_nobody_out() {
+    let mut world = World::new();
+    let address = |n: u32| Ipv4Addr::from_bits(0x0a00_0000 + n).to_string();
+    world.tries(STRANGER, 3, SECOND * 20);
+    (0..3).for_each(|_| world.refuse("leaf1", "10.255.0.1", Refusal::NotInRange));
+    world.pass(MINUTE * 2);
+    assert_eq!(world.found(), ["peer_refused open"; 2]);
+    for minute in 0..5 {
+        (0..600).for_each(|n| world.refuse("leaf1", &address(minute * 600 + n), Refusal::NotInRange));
+        world.pass(MINUTE);
+        assert_eq!(world.found(), ["peer_refused open"; 2], "minute {minute}");
+    }
+    let evidence: Vec<_> = world.core.findings.current().flat_map(|finding| finding.evidence).collect();
+    assert!(evidence.len() == 2, "{evidence:?}");
+}
+
+#[test]
 fn what_the_kernel_drops_is_found_without_a_name() {
     let mut world = World::new();
     for _ in 0..2 {
