@@ -125,7 +125,7 @@ impl Speaker {
 
     /// Tells from now on of what the kernel drops for its TCP-MD5 signature, wherever it counts that.
     pub async fn watch_signatures(&self) {
-        let watch = md5::watch(Arc::downgrade(&self.shared));
+        let watch = md5::watch(Arc::downgrade(&self.shared), md5::NETSTAT.as_ref());
         self.sockets.lock().await.watch.get_or_insert_with(|| tokio::spawn(watch));
     }
 

@@ -2,6 +2,7 @@
 
 #![expect(clippy::disallowed_methods, reason = "looks at the kernel's counters now and then")]
 
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -16,7 +17,7 @@ use super::{Event, Unsigned};
 /// How often they are looked at.
 const EVERY: Duration = Duration::from_secs(5);
 /// Those of our network namespace; no such file on systems other than Linux.
-const NETSTAT: &str = "/proc/self/net/netstat";
+pub(super) const NETSTAT: &str = "/proc/self/net/netstat";
 
 /// What is wrong with the signature of a segment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -81,24 +82,27 @@ impl Counters {
     }
 }
 
-/// Looks at the counters until nobody listens any more, and tells of what is new.
-pub(super) async fn watch(shared: Weak<Shared>) {
-    loop {
+/// Looks at the counters of this file until nobody listens any more, and tells of what is new. A look may fail:
+/// there may be no descriptor for a moment.
+pub(super) async fn watch(shared: Weak<Shared>, netstat: &Path) {
+    while let Some(listening) = shared.upgrade() {
         // The kernel makes up the text as it is read: no disk is waited for.
-        let Some(counts) = std::fs::read_to_string(NETSTAT).ok().and_then(|text| parse(&text)) else {
-            return;
-        };
-        let Some(listening) = shared.upgrade() else { return };
-        let more = listening.signatures.update(counts);
-        for (signature, segments) in Signature::ALL.into_iter().zip(more).filter(|(_, more)| *more > 0) {
-            let at = listening.clock.now();
-            let meant = whose(listening.registry().table(), signature);
-            if let Some(leaf) = meant {
-                listening.herald.tell(Event::Unsigned(Unsigned { leaf, at, signature, segments }));
-            }
+        if let Some(counts) = std::fs::read_to_string(netstat).ok().and_then(|text| parse(&text)) {
+            tell(&listening, counts);
         }
         drop(listening);
         sleep(EVERY).await;
+    }
+}
+
+fn tell(listening: &Shared, counts: Counts) {
+    let more = listening.signatures.update(counts);
+    for (signature, segments) in Signature::ALL.into_iter().zip(more).filter(|(_, more)| *more > 0) {
+        let at = listening.clock.now();
+        let meant = whose(listening.registry().table(), signature);
+        if let Some(leaf) = meant {
+            listening.herald.tell(Event::Unsigned(Unsigned { leaf, at, signature, segments }));
+        }
     }
 }
 
@@ -162,6 +166,34 @@ mod tests {
     #[test]
     fn this_kernel_has_them() {
         assert!(parse(&std::fs::read_to_string(NETSTAT).unwrap()).is_some());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_look_that_fails_is_not_the_last() {
+        let (events, mut received) = tokio::sync::mpsc::channel(4);
+        let shared = Arc::new(Shared::new(crate::time::Clock::start(), events));
+        shared.registry().reconfigure(Table::new(&config(vec![leaf("a", 65101)], vec![])));
+        let path = std::env::temp_dir().join(format!("thirdleaf-netstat-{}", std::process::id()));
+        let count = |segments: u64| {
+            std::fs::write(&path, format!("TcpExt: TCPMD5Unexpected\nTcpExt: {segments}\n")).unwrap();
+        };
+        let watched = path.clone();
+        let weak = Arc::downgrade(&shared);
+        let watch = tokio::spawn(async move { watch(weak, &watched).await });
+        sleep(EVERY * 2).await;
+        assert_eq!(shared.signatures.read(), None);
+        count(5);
+        sleep(EVERY * 2).await;
+        assert_eq!(shared.signatures.read(), Some([0, 5, 0]));
+        std::fs::remove_file(&path).unwrap();
+        sleep(EVERY * 2).await;
+        count(7);
+        sleep(EVERY * 2).await;
+        std::fs::remove_file(&path).unwrap();
+        let Event::Unsigned(told) = &received.try_recv().unwrap().event else { panic!() };
+        assert_eq!((told.signature, told.segments), (Signature::Unexpected, 2));
+        drop(shared);
+        watch.await.unwrap();
     }
 
     #[test]
