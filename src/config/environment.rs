@@ -13,7 +13,8 @@ pub trait Environment {
     /// It cannot be read, or is not UTF-8.
     fn file(&self, path: &Path) -> io::Result<String>;
 
-    /// The names of what is in the directory at `path`, in no order.
+    /// The names of what is in the directory at `path`, in no order. One that is not UTF-8 is shown as far as
+    /// it is: no file has that name, and whoever asks for it is told.
     ///
     /// # Errors
     ///
@@ -34,10 +35,8 @@ impl Environment for Machine {
     }
 
     fn names(&self, path: &Path) -> io::Result<Vec<String>> {
-        let entries = fs::read_dir(path)?;
-        entries
-            .filter_map(|entry| entry.map(|entry| entry.file_name().into_string().ok()).transpose())
-            .collect()
+        let name = |entry: fs::DirEntry| entry.file_name().to_string_lossy().into_owned();
+        fs::read_dir(path)?.map(|entry| entry.map(name)).collect()
     }
 
     fn variable(&self, name: &str) -> Option<String> {

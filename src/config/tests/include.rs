@@ -181,3 +181,17 @@ fn secrets_of_included_files_are_not_shown_either() {
     let errors = wrong("\"more.toml\"", &files);
     assert!(errors.contains("********") && !errors.contains("hunter2"), "{errors}");
 }
+
+/// A name that is not UTF-8 can be written nowhere here, but a pattern means it as any other.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_file_whose_name_is_no_text_is_told_and_not_left_out() {
+    use std::os::unix::ffi::OsStrExt;
+    let directory = std::env::temp_dir().join(format!("thirdleaf-names-{}", std::process::id()));
+    std::fs::create_dir_all(&directory).unwrap();
+    std::fs::write(directory.join(std::ffi::OsStr::from_bytes(b"caf\xe9.toml")), "").unwrap();
+    std::fs::write(directory.join("main.txt"), including("\"*.toml\"")).unwrap();
+    let errors = load(&directory.join("main.txt"), &super::super::Machine).unwrap_err();
+    std::fs::remove_dir_all(&directory).unwrap();
+    assert!(errors.to_string().contains("caf\u{fffd}.toml: No such file"), "{errors}");
+}
