@@ -18,7 +18,8 @@ use crate::time::Timestamp;
 /// Octets by which the attributes of all routes of a peer may be larger than usual. Who sends long messages
 /// could else have us keep 64 KiB with each route.
 pub(super) const LUGGAGE: u64 = 8 * 1024 * 1024;
-/// How many routes of a peer that are transit by design are kept to be shown: they are all alike.
+/// How many routes of a peer that are transit by design are kept to be shown: they are all alike. Whoever
+/// keeps every rejected route keeps every one of these.
 const NOTED_KEPT: u64 = 100;
 /// Characters of an AS path that a proof tells. A path may fill a message, and proofs are kept for a day.
 const TOLD: usize = 200;
@@ -339,7 +340,7 @@ impl Peer {
     /// ones, and one of each reason always. What is noted has a budget of its own.
     pub(super) fn keeps_rejected(&self, reason: Reason) -> bool {
         if reason == Reason::Transit {
-            return self.tally.noted() < NOTED_KEPT;
+            return self.tally.noted() < NOTED_KEPT || self.rejected_budget() == u64::from(u32::MAX);
         }
         self.tally.rejected() < self.rejected_budget() || self.tally.rejected_for(reason) == 0
     }

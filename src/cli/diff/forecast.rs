@@ -57,8 +57,9 @@ impl Forecast {
     }
 
     fn peer(&mut self, peer: &Peer) {
-        self.not_kept += peer.routes.rejected_not_kept;
-        self.peers_not_kept += u64::from(peer.routes.rejected_not_kept > 0);
+        let not_kept = peer.routes.rejected_not_kept + peer.routes.noted_not_kept;
+        self.not_kept += not_kept;
+        self.peers_not_kept += u64::from(not_kept > 0);
         self.old.peer(peer);
         self.new.peer(peer);
     }
@@ -96,7 +97,7 @@ impl Forecast {
             lines.push(format!(
                 "{} of {} were not kept, and what would become of them is not known: if the policy widens, their \
                  peers will be asked to send them again",
-                super::count(self.not_kept, "rejected route"),
+                super::count(self.not_kept, "rejected or noted route"),
                 super::count(self.peers_not_kept, "peer"),
             ));
         }

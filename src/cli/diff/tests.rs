@@ -77,7 +77,7 @@ fn says_which_verdicts_change_and_which_findings_open() {
     );
     assert!(lines[4].starts_with("+ critical rogue_route: 10.244.0.0/26 from node1"), "{text}");
     assert!(lines[5].starts_with("- critical rogue_route: 10.245.0.0/26 from node1"), "{text}");
-    assert!(lines[7].starts_with("4100 rejected routes of 1 peer were not kept"), "{text}");
+    assert!(lines[7].starts_with("4100 rejected or noted routes of 1 peer were not kept"), "{text}");
 
     let (code, json) = ask(&stub.url, &["diff", &new, &old, "-o", "json"]);
     let json: serde_json::Value = serde_json::from_str(&json).unwrap();
@@ -122,6 +122,28 @@ fn what_the_new_file_would_not_keep_is_compared_all_the_same() {
     let new = files.write("new.toml", &few.replace("10.244.0.0/16", "10.245.0.0/16"));
     let (_, text) = ask(&stub.url, &["diff", &new, &old]);
     assert!(text.contains("\n5 routes of 1 peer: accepted pod_block -> rejected not_allowed, "), "{text}");
+}
+
+#[test]
+fn transit_that_would_be_noted_does_not_go_however_much_there_is() {
+    let handed_on = |n| {
+        let mut route = announced(&format!("10.244.{n}.0/26"), "192.168.1.1");
+        route.as_path = "65102 65101 65101".to_owned();
+        route
+    };
+    let mut node = up("192.168.1.1", "node1");
+    node.routes.noted_not_kept = 20;
+    let stub = server(&[node], &(0..150).map(handed_on).collect::<Vec<_>>());
+    let files = Files::new("transit");
+    let rejecting = files.write("rejecting.toml", CONFIG);
+    let noting = CONFIG.replacen("[[policy.allow]]", "[policy]\ntransit = \"note\"\n[[policy.allow]]", 1);
+    let noting = files.write("noting.toml", &noting);
+    let (_, text) = ask(&stub.url, &["diff", &noting, &rejecting]);
+    assert!(text.contains("\n150 routes of 1 peer: rejected as_path_too_long -> noted transit, "), "{text}");
+    assert!(!text.contains("gone"), "{text}");
+    let (_, text) = ask(&stub.url, &["diff", &rejecting, &noting]);
+    assert!(text.contains("\n150 routes of 1 peer: noted transit -> rejected as_path_too_long, "), "{text}");
+    assert!(text.contains("\n20 rejected or noted routes of 1 peer were not kept, "), "{text}");
 }
 
 #[test]
