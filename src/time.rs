@@ -11,9 +11,13 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 /// Microseconds since the Unix epoch, as a [`Clock`] counts them: never backwards.
 ///
-/// Prints, and serialises for people, as RFC 3339 in UTC with milliseconds.
+/// Prints, and serialises for people, as RFC 3339 in UTC with milliseconds; what lies beyond the year 9999, as
+/// in a file that is damaged, as its end.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(u64);
+
+/// The end of the year 9999, beyond which RFC 3339 knows no time.
+const LAST: u64 = 253_402_300_799_999_999;
 
 impl Timestamp {
     /// The given number of microseconds after the Unix epoch.
@@ -51,7 +55,7 @@ impl Timestamp {
 
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let at = SystemTime::UNIX_EPOCH + Duration::from_micros(self.0);
+        let at = SystemTime::UNIX_EPOCH + Duration::from_micros(self.0.min(LAST));
         humantime::format_rfc3339_millis(at).fmt(f)
     }
 }
@@ -115,6 +119,9 @@ mod tests {
         assert_eq!(at.to_string(), "2025-11-21T21:20:00.123Z");
         let read: Timestamp = serde_json::from_str("\"2025-11-21T21:20:00.123Z\"").unwrap();
         assert_eq!(read.as_micros(), 1_763_760_000_123_000);
+        for late in [LAST, LAST + 1, u64::MAX] {
+            assert_eq!(Timestamp::from_micros(late).to_string(), "9999-12-31T23:59:59.999Z");
+        }
     }
 
     #[test]

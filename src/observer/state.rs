@@ -95,7 +95,8 @@ impl Core {
     pub(super) fn restore(&mut self, state: State, now: Timestamp) {
         let believed = self.started.after(self.settings.peer_grace).after(BENEFIT);
         let before = self.peers.iter().count();
-        self.findings.restore(state.findings, believed);
+        let begun = state.findings.into_iter().map(|saved| saved.begun_by(now));
+        self.findings.restore(begun, believed);
         let of = |kind| self.findings.current_of(kind).filter(|key| !key.is_burst()).cloned();
         self.racks_down = of(Kind::RackDown).collect();
         self.meshes = of(Kind::MeshLeftOn).collect();

@@ -27,6 +27,12 @@ impl Saved {
     pub const fn key(&self) -> &Key {
         &self.key
     }
+
+    /// The same, begun by `now` at the latest: the clock may have been wrong when it was written.
+    #[must_use]
+    pub fn begun_by(self, now: Timestamp) -> Self {
+        Self { since: self.since.min(now), opened: self.opened.min(now), ..self }
+    }
 }
 
 impl Findings {

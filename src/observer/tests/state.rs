@@ -79,6 +79,21 @@ fn an_open_finding_keeps_its_name_and_its_times_and_nobody_is_told_again() {
     assert_eq!(again.peer(&node).since, reborn(&before, config(), MINUTE).peer(&node).since);
 }
 
+#[test]
+fn a_finding_of_a_clock_that_was_ahead_began_when_we_did() {
+    let mut before = World::new();
+    let node = before.healthy_node();
+    before.close(&node, Loss::Final);
+    before.pass(OPENS);
+    let mut state = serde_json::to_value(before.core.state(before.now)).unwrap();
+    for time in ["since", "opened"] {
+        state["findings"][0][time] = "9999-12-31T23:59:59.999Z".into();
+    }
+    let after = reborn_of(&serde_json::from_value(state).unwrap(), config(), before.now.after(MINUTE), None);
+    let finding = after.finding("peer_down");
+    assert_eq!((finding.since, finding.opened), (after.now, Some(after.now)));
+}
+
 /// Of such a peer nothing is known but its pin, and the finding.
 #[test]
 fn a_pinned_peer_that_never_came_is_missed_on_and_no_more_once_it_comes() {
