@@ -132,19 +132,27 @@ impl Core {
             if *budget == 0 {
                 return false;
             }
-            let mut last = None;
-            for (position, prefix, path) in self.rib.paths_of(look.peer, family, look.after).take(*budget) {
-                *budget -= 1;
-                last = Some(position);
-                let fits = path.judgement.accepted().is_some_and(|accepted| accepted.class() == class);
-                if fits && !peer.is_lost(family, path.old) {
-                    look.take(class, prefix, &path, peer.is_stale(family, path.old));
-                }
-            }
-            look.after = last.filter(|_| *budget == 0);
+            let of_host = class == Class::PodHost;
+            let (at, after) = (look.peer, look.after);
+            look.after = self.rib.sift(
+                (at, family),
+                after,
+                *budget,
+                (None, None),
+                |_, judgement, old| {
+                    let fits = judgement.accepted().is_some_and(|accepted| accepted.class() == class);
+                    fits && !peer.is_lost(family, old) && !(of_host && peer.is_stale(family, old))
+                },
+                |prefix, path_id| {
+                    let path = || self.rib.get(at, prefix, path_id);
+                    if of_host { look.take_host(prefix, path) } else { look.take_block(prefix) }
+                },
+            );
+            // A peer without paths costs something, too.
+            let all = usize::try_from(self.rib.count(at, family)).unwrap_or(usize::MAX);
+            let looked_at = if look.after.is_some() { *budget } else { all.saturating_add(1) };
+            *budget = budget.saturating_sub(looked_at);
             if look.after.is_none() {
-                // A peer without paths costs something, too.
-                *budget = budget.saturating_sub(1);
                 look.walks.pop();
             }
         }
@@ -192,11 +200,16 @@ impl Look {
         }
     }
 
-    fn take(&mut self, class: Class, prefix: IpNet, path: &Path, stale: bool) {
-        if class == Class::PodBlock {
-            self.lengths.insert(prefix.prefix_len());
-            self.blocks.insert(prefix);
-        } else if !stale && let Some(block) = self.block_of(prefix) {
+    fn take_block(&mut self, prefix: IpNet) {
+        self.lengths.insert(prefix.prefix_len());
+        self.blocks.insert(prefix);
+    }
+
+    /// Few hosts lie in a block of their own node: the path is asked for of these alone.
+    fn take_host(&mut self, prefix: IpNet, path: impl FnOnce() -> Option<Path>) {
+        if let Some(block) = self.block_of(prefix)
+            && let Some(path) = path()
+        {
             self.found.add(block, path.since, self.begun);
         }
     }
