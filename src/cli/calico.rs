@@ -16,7 +16,7 @@ pub(super) struct Calico {
     /// Configuration file [default: what the daemon runs by]
     file: Option<PathBuf>,
     /// The label of the nodes that names their rack
-    #[arg(long, value_name = "KEY", default_value = "rack")]
+    #[arg(long, value_name = "KEY", default_value = "rack", value_parser = label)]
     label: String,
     /// The objects of this cluster alone
     #[arg(long, value_name = "NAME")]
@@ -24,6 +24,20 @@ pub(super) struct Calico {
     /// The Secret that holds the passwords, where sessions have one: a key a leaf, by its name
     #[arg(long, value_name = "NAME", default_value = "thirdleaf")]
     secret: String,
+}
+
+/// A label's key, as Kubernetes has them: `rack` or `example.com/rack`.
+fn label(text: &str) -> Result<String, &'static str> {
+    let is_name = |part: &str| {
+        let ends = |end: Option<char>| end.is_some_and(|letter| letter.is_ascii_alphanumeric());
+        let fits = |letter: char| letter.is_ascii_alphanumeric() || "-_.".contains(letter);
+        ends(part.chars().next()) && ends(part.chars().next_back()) && part.chars().all(fits)
+    };
+    let is_label = match text.split_once('/') {
+        Some((prefix, name)) => is_name(prefix) && prefix.len() <= 253 && is_name(name) && name.len() <= 63,
+        None => is_name(text) && text.len() <= 63,
+    };
+    if is_label { Ok(text.to_owned()) } else { Err("no key of a label, like rack or example.com/rack") }
 }
 
 impl Calico {
@@ -49,8 +63,9 @@ impl Calico {
         }
         for (at, cluster) in clusters.iter().enumerate() {
             if at > 0 {
-                // Ends a document, and with it what is to be applied to one cluster.
-                writeln!(out, "...")?;
+                // Ends what is for one cluster. Readers of YAML 1.1, kubectl among them, take no document after the
+                // end of another that does not begin with dashes.
+                writeln!(out, "...\n---")?;
             }
             fabric.write(cluster, &names, out)?;
         }

@@ -131,10 +131,18 @@ apiVersion: projectcalico.org/v3
     assert!(text.contains("\n# Rack o'rack has other leaves, too (rack1-b): "), "{text}");
 
     let (_, all) = write(TWO, &[]);
-    let (blue, green) = all.split_once("\n...\n").unwrap();
+    let (blue, green) = all.split_once("\n...\n---\n").unwrap();
     assert!(blue.starts_with("# Cluster blue: ") && green.starts_with("# Cluster green: "), "{all}");
     // `[::]` is no address that a node could be told.
     assert!(green.contains("\n# Leaf rack1-b has IPv6 neighbors but no address in `listen`"), "{green}");
     assert!(!green.contains("kind: BGPPeer") && green.contains("kind: BGPFilter"), "{green}");
     assert_eq!(write(TWO, &["--cluster", "red"]).0, 2);
+}
+
+#[test]
+fn a_label_is_one_of_kubernetes() {
+    assert_eq!(super::label("topology.example.com/rack"), Ok("topology.example.com/rack".to_owned()));
+    for label in ["a b", "rack\nx: y", "", "a/b/c", "-a", "a/"] {
+        assert!(super::label(label).is_err(), "{label:?}");
+    }
 }
