@@ -96,6 +96,13 @@ impl<'a> Candidates<'a> {
         self.blocks.entry((prefix.addr().is_ipv4(), prefix.prefix_len())).or_default()
     }
 
+    /// Whether `range` covers what most nodes have of their own, and not what a few of them leak.
+    fn most_have_blocks_within(&self, range: &IpNet, settled: &BTreeSet<usize>) -> bool {
+        let within = self.blocks.values().flatten().filter(|(block, _)| range.contains(block));
+        let nodes: BTreeSet<usize> = within.flat_map(|(_, nodes)| nodes.iter().copied()).collect();
+        nodes.intersection(settled).count() * 2 > settled.len()
+    }
+
     fn add(&mut self, prefix: IpNet, said: &'a Said, settled: usize) -> Result<(), &'static str> {
         let (length, nodes) = (prefix.prefix_len(), said.nodes());
         let is_host = length == prefix.max_prefix_len();
@@ -183,6 +190,11 @@ impl Suggested {
                 let nodes = said.nodes();
                 if services.len() > SERVICE_RANGES {
                     let why = "most nodes announce it and others of its length: is the node-to-node mesh on?";
+                    self.leak(*prefix, why, heard, &nodes);
+                    continue;
+                }
+                if candidates.most_have_blocks_within(prefix, settled) {
+                    let why = "blocks of most nodes lie within it: it covers pods, and is no service range";
                     self.leak(*prefix, why, heard, &nodes);
                     continue;
                 }

@@ -183,6 +183,26 @@ fn a_mesh_is_no_service() {
 }
 
 #[test]
+fn what_covers_the_pods_is_no_service_and_hides_none_of_them() {
+    let mut fabric = Fabric::healthy(4);
+    for n in 1..=4 {
+        fabric.says(n, "10.0.0.0/8", &[Reason::NotAllowed]);
+    }
+    let healthy = ["Service 10.96.0.0/12 [12]", "Pod 10.244.0.0/21 [26, 32]"];
+    let text = fabric.suggestion(SKELETON);
+    assert_eq!(allowed(&parsed(SKELETON, &text)), healthy, "{text}");
+    let found = leaks(&text);
+    assert!(found[0].starts_with("10.0.0.0/8 ") && found[0].contains("covers pods"), "{text}");
+
+    // Few nodes that leak into a service range do not make it one of pods.
+    let mut fabric = Fabric::healthy(5);
+    fabric.says(1, "10.100.1.0/26", &[Reason::NotAllowed]);
+    fabric.says(2, "10.100.2.0/26", &[Reason::NotAllowed]);
+    let text = fabric.suggestion(SKELETON);
+    assert_eq!(allowed(&parsed(SKELETON, &text)), healthy, "{text}");
+}
+
+#[test]
 fn what_not_every_node_announces_is_not_expected_of_every_node() {
     let expect = |count: u8, silent: &[u8]| {
         let mut fabric = Fabric::healthy(count);
