@@ -25,6 +25,8 @@ pub(super) struct Maintenance {
 
 #[derive(Debug, Subcommand)]
 enum Action {
+    /// Show the windows that run (the default)
+    List,
     /// Begin a window, or change the one that there is: findings of a node, a rack or a cluster are muted
     Start(Start),
     /// End a window before its time
@@ -93,18 +95,29 @@ impl Maintenance {
         out: &mut impl Write,
     ) -> Result<Exit, Error> {
         let answer: Answer = match &self.action {
-            None => {
+            None | Some(Action::List) => {
                 let pages = client.pages::<Window>("/api/v1/maintenance", &[], None);
                 output::list(pages, style, out).await?;
                 return Ok(Exit::FINE);
             }
             Some(Action::Start(Start { target, duration, reason })) => {
-                let scope = &target.among(&peers(client, &target.name).await?)?;
+                let scope = &target.among(&peers(client, &target.name).await?, || {
+                    format!(
+                        "no peer that is known has a node, a rack or a cluster {:?}; of what only the configuration \
+                         names, say --node, --rack or --cluster",
+                        target.name
+                    )
+                })?;
                 let duration = format_duration(*duration).to_string();
                 client.post("/api/v1/maintenance", &Begin { scope, duration, reason }).await?
             }
             Some(Action::End(target)) => {
-                let scope = &target.among(&windows(client, &target.name).await?)?;
+                let scope = &target.among(&windows(client, &target.name).await?, || {
+                    format!(
+                        "there is no maintenance of {:?}; `thirdleaf maintenance` shows what there is",
+                        target.name
+                    )
+                })?;
                 client.post("/api/v1/maintenance/end", &End { scope }).await?
             }
         };
@@ -114,8 +127,8 @@ impl Maintenance {
 }
 
 impl Target {
-    /// What is meant, of all that has the name.
-    fn among(&self, known: &BTreeSet<Whom>) -> Result<Whom, Error> {
+    /// What is meant, of all that has the name; `none` says that nothing has it.
+    fn among(&self, known: &BTreeSet<Whom>, none: impl FnOnce() -> String) -> Result<Whom, Error> {
         let name = || self.name.as_str().into();
         let Which { node, rack, cluster } = self.which;
         if node || rack || cluster {
@@ -130,11 +143,7 @@ impl Target {
         }
         match known.iter().collect::<Vec<_>>()[..] {
             [only] => Ok(only.clone()),
-            [] => Err(Error::Usage(format!(
-                "no node, rack or cluster is known by the name {:?}; to mean one all the same, say --node, --rack or \
-                 --cluster",
-                self.name
-            ))),
+            [] => Err(Error::Usage(none())),
             ref several => {
                 let flags: Vec<_> = several.iter().map(|whom| flag(whom)).collect();
                 Err(Error::Usage(format!(
@@ -222,6 +231,8 @@ impl Row for Window {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::testing::{Stub, page};
+    use crate::cli::tests::ask;
 
     fn target(name: &str, which: Option<&str>) -> Target {
         let is = |flag| which == Some(flag);
@@ -229,22 +240,39 @@ mod tests {
         Target { name: name.to_owned(), which }
     }
 
+    fn none() -> String {
+        "nothing has this name".to_owned()
+    }
+
     #[test]
     fn a_name_of_several_needs_a_flag() {
         let known = || BTreeSet::from([Whom::Rack("a".into()), Whom::Cluster("a".into())]);
-        let error = target("a", None).among(&known()).unwrap_err();
+        let error = target("a", None).among(&known(), none).unwrap_err();
         assert_eq!(error.to_string(), "\"a\" is the name of several: say --rack or --cluster");
         assert_eq!(error.exit(), 2);
-        assert_eq!(target("a", Some("--cluster")).among(&known()).unwrap(), Whom::Cluster("a".into()));
-        assert_eq!(target("a", Some("--rack")).among(&known()).unwrap(), Whom::Rack("a".into()));
+        assert_eq!(target("a", Some("--cluster")).among(&known(), none).unwrap(), Whom::Cluster("a".into()));
+        assert_eq!(target("a", Some("--rack")).among(&known(), none).unwrap(), Whom::Rack("a".into()));
     }
 
     #[test]
     fn a_name_of_one_needs_none_and_an_unknown_one_is_not_guessed() {
         let known = BTreeSet::from([Whom::Node("node-1".into())]);
-        assert_eq!(target("node-1", None).among(&known).unwrap(), Whom::Node("node-1".into()));
-        let error = target("node-2", None).among(&BTreeSet::new()).unwrap_err();
-        assert!(error.to_string().starts_with("no node, rack or cluster is known"), "{error}");
-        assert_eq!(target("n", Some("--node")).among(&BTreeSet::new()).unwrap(), Whom::Node("n".into()));
+        assert_eq!(target("node-1", None).among(&known, none).unwrap(), Whom::Node("node-1".into()));
+        let error = target("node-2", None).among(&BTreeSet::new(), none).unwrap_err();
+        assert!(error.to_string().starts_with("nothing"), "{error}");
+        assert_eq!(
+            target("n", Some("--node")).among(&BTreeSet::new(), none).unwrap(),
+            Whom::Node("n".into())
+        );
+    }
+
+    #[test]
+    fn what_has_ended_already_is_said_to_have_none() {
+        let stub = Stub::new(&[("/api/v1/maintenance", page(&[] as &[Window]))]);
+        let (code, text) = ask(&stub.url, &["maintenance", "list"]);
+        assert_eq!((code, text.as_str()), (0, "SCOPE  NAME  SINCE  LEFT  REASON\n"));
+        let (code, text) = ask(&stub.url, &["maintenance", "end", "rack1"]);
+        assert_eq!(code, 2);
+        assert!(text.contains("there is no maintenance of \"rack1\""), "{text}");
     }
 }
