@@ -13,12 +13,14 @@ use std::path::PathBuf;
 
 use clap::Args;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::check::load;
+use super::client::Client;
 use super::output::{Format, Printer, Row, Style};
 use super::table::{Cell, Column, Paint, printable};
 use super::{Error, Exit, Options};
-use crate::config::{self, Change, Effect};
+use crate::config::{self, Change, Config, Effect};
 use crate::observer::view::Finding;
 use crate::time::Timestamp;
 use forecast::{Forecast, Outcome};
@@ -40,17 +42,30 @@ struct Version {
     config_file: PathBuf,
 }
 
+/// What the daemon runs by: its file, if it took that up as it is now.
+async fn in_force(client: &Client) -> Result<Config, Error> {
+    let Version { config_file } = client.get("/api/v1/version", &[]).await?;
+    let file = load(&config_file)?;
+    let config: Value = client.get("/api/v1/config", &[]).await?;
+    // Both without their secrets: a new one alone is not seen, and changes no verdict.
+    if serde_json::to_value(&file).is_ok_and(|file| file == config) {
+        return Ok(file);
+    }
+    Err(Error::Usage(format!(
+        "{} has changed since the daemon took it up, so it does not say what would change: give the file as it was \
+         as OLD, or undo the change and write it to another file, NEW",
+        config_file.display()
+    )))
+}
+
 impl Diff {
     pub(super) fn execute(self, options: &Options, out: &mut impl Write) -> Result<Exit, Error> {
         let new = load(&self.new)?;
         let is_given = self.old.is_some();
         let old = match self.old {
-            Some(old) => old,
-            None => options
-                .ask(async |client, _| client.get("/api/v1/version", &[]).await)
-                .map(|Version { config_file }| config_file)?,
+            Some(old) => load(&old)?,
+            None => options.ask(async |client, _| in_force(&client).await)?,
         };
-        let old = load(&old)?;
         let changes: Vec<_> = config::diff(&old, &new).iter().cloned().collect();
         let style = options.style();
         if changes.is_empty() {

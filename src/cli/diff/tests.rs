@@ -2,7 +2,7 @@ use super::shadow::{Said, Shadow};
 use super::*;
 use crate::cli::testing::{NOW, Stub, page, peer, route};
 use crate::cli::tests::{ask, run};
-use crate::config::{Config, Machine};
+use crate::config::Machine;
 use crate::observer::view::{Peer, Route};
 use crate::policy::Reason;
 
@@ -80,7 +80,7 @@ fn says_which_verdicts_change_and_which_findings_open() {
     assert!(lines[7].starts_with("4100 rejected or noted routes of 1 peer were not kept"), "{text}");
 
     let (code, json) = ask(&stub.url, &["diff", &new, &old, "-o", "json"]);
-    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    let json: Value = serde_json::from_str(&json).unwrap();
     let sizes = ["changes", "verdicts", "opens", "closes", "unknown"]
         .map(|name| json[name].as_array().unwrap_or_else(|| panic!("{name}: {json}")).len());
     assert_eq!((code, sizes), (1, [2, 3, 1, 2, 1]));
@@ -271,4 +271,19 @@ fn a_hundred_thousand_routes_are_no_trouble() {
     let lines = groups.lines();
     assert_eq!(lines.len(), 1, "{lines:?}");
     assert!(lines[0].contains("accepted pod_block -> rejected not_allowed"), "{lines:?}");
+}
+
+#[test]
+fn a_file_that_was_edited_in_place_is_not_taken_for_what_is_in_force() {
+    let files = Files::new("in-place");
+    let file = files.write("thirdleaf.toml", CONFIG);
+    let stub = Stub::new(&[
+        ("/api/v1/version", serde_json::json!({ "config_file": file })),
+        ("/api/v1/config", serde_json::to_value(config(CONFIG)).unwrap()),
+    ]);
+    assert_eq!(ask(&stub.url, &["diff", &file]), (0, "nothing changes\n".to_owned()));
+    files.write("thirdleaf.toml", &CONFIG.replace("10.244.0.0/16", "10.245.0.0/16"));
+    let (code, text) = ask(&stub.url, &["diff", &file]);
+    assert_eq!(code, 2, "{text}");
+    assert!(text.contains("has changed since the daemon took it up"), "{text}");
 }
