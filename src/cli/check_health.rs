@@ -1,7 +1,9 @@
 //! `thirdleaf check-health`: a plugin for Nagios, Icinga, Checkmk and their kin.
 
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::io::Write;
+use std::net::IpAddr;
 
 use clap::Args;
 
@@ -51,6 +53,8 @@ struct Facts {
     up: u64,
     /// Of those that are not up: somebody works on them.
     in_maintenance: u64,
+    /// Of the others that are not up: somebody has acknowledged it.
+    acknowledged: u64,
     rogues: u64,
     /// All findings on rejected routes are muted.
     rogues_muted: bool,
@@ -78,8 +82,9 @@ impl CheckHealth {
     }
 
     fn judge(&self, facts: Facts) -> (Health, String) {
-        let Facts { known, up, in_maintenance, rogues, critical, warning, muted, .. } = facts;
-        let down = known.saturating_sub(up).saturating_sub(in_maintenance);
+        let Facts { known, up, in_maintenance, acknowledged, rogues, critical, warning, muted, .. } = facts;
+        let excused = in_maintenance + acknowledged;
+        let down = known.saturating_sub(up).saturating_sub(excused);
         let rogue = rogues > self.rogues && !facts.rogues_muted;
         let health = if down >= self.critical_peers.max(1) || rogue || critical > 0 {
             Health::Critical
@@ -89,7 +94,11 @@ impl CheckHealth {
             Health::Ok
         };
         let (warn_at, critical_at) = (self.warning_peers.max(1), self.critical_peers.max(1));
-        let aside = [(in_maintenance, "peers down in maintenance"), (muted, "findings muted")];
+        let aside = [
+            (in_maintenance, "peers down in maintenance"),
+            (acknowledged, "peers down and acknowledged"),
+            (muted, "findings muted"),
+        ];
         let aside = aside.iter().filter(|(count, _)| *count > 0);
         let aside: Vec<_> = aside.map(|(count, what)| format!(", {count} {what}")).collect();
         let aside = aside.concat();
@@ -98,8 +107,8 @@ impl CheckHealth {
              | peers_up={up};{}:;{}:;0;{known} rogues={rogues};;{};0 findings_critical={critical};;0;0 \
              findings_warning={warning};0;;0 findings_muted={muted};;;0",
             // Alert below what is left with one peer less than the threshold down.
-            (known + 1).saturating_sub(warn_at).saturating_sub(in_maintenance),
-            (known + 1).saturating_sub(critical_at).saturating_sub(in_maintenance),
+            (known + 1).saturating_sub(warn_at).saturating_sub(excused),
+            (known + 1).saturating_sub(critical_at).saturating_sub(excused),
             self.rogues,
         );
         (health, line)
@@ -110,10 +119,13 @@ async fn facts(client: &Client) -> Result<Facts, Error> {
     let summary: Summary = client.get("/api/v1/summary", &[]).await?;
     let critical = open(client, "critical").await?;
     let rogues = summary.routes.rejected + summary.routes.rejected_not_kept;
+    let losses = if summary.findings.muted > 0 { acknowledged(client).await? } else { HashSet::new() };
+    let (in_maintenance, acknowledged) = excused(client, &summary.maintenance, &losses).await?;
     Ok(Facts {
         known: summary.peers.known as u64,
         up: summary.peers.established as u64,
-        in_maintenance: in_maintenance(client, &summary.maintenance).await?,
+        in_maintenance,
+        acknowledged,
         rogues,
         rogues_muted: rogues > 0 && summary.findings.muted > 0 && rogues_muted(client).await?,
         critical,
@@ -147,10 +159,46 @@ async fn rogues_muted(client: &Client) -> Result<bool, Error> {
     Ok(any)
 }
 
-/// Peers that are down in what somebody works on.
-async fn in_maintenance(client: &Client, windows: &[Window]) -> Result<u64, Error> {
-    if windows.is_empty() {
-        return Ok(0);
+/// A peer, by leaf and address.
+type Place = (String, IpAddr);
+
+/// Peers whose loss is acknowledged, itself or with what explains it.
+async fn acknowledged(client: &Client) -> Result<HashSet<Place>, Error> {
+    let mut pages = client.pages::<Finding>("/api/v1/findings", &[], None);
+    let mut muted = HashMap::new();
+    let mut lost = Vec::new();
+    while let Some(findings) = pages.next().await? {
+        for Finding { id, kind, muted: why, leaf, peer, .. } in findings {
+            if let (true, Some(leaf), Some(peer)) = (kind == Kind::PeerDown.name(), leaf, peer) {
+                lost.push((id.clone(), (leaf, peer)));
+            }
+            if let Some(why) = why {
+                muted.insert(id, why);
+            }
+        }
+    }
+    let is_acknowledged = |id: &str| {
+        let mut why = muted.get(id);
+        // What explains may be explained itself: by its rack, and that by our own isolation.
+        for _ in 0..4 {
+            match why.map(|why| why.strip_prefix("absorbed:").ok_or(why)) {
+                Some(Ok(by)) => why = muted.get(by),
+                other => return other.is_some_and(|why| why.is_err_and(|why| why == "acknowledged")),
+            }
+        }
+        false
+    };
+    Ok(lost.into_iter().filter(|(id, _)| is_acknowledged(id)).map(|(_, place)| place).collect())
+}
+
+/// Peers that are down in what somebody works on, and others whose loss is one of `acknowledged`.
+async fn excused(
+    client: &Client,
+    windows: &[Window],
+    acknowledged: &HashSet<Place>,
+) -> Result<(u64, u64), Error> {
+    if windows.is_empty() && acknowledged.is_empty() {
+        return Ok((0, 0));
     }
     let covers = |window: &Window, peer: &Peer| match &window.scope {
         Whom::Node(name) => peer.node.as_deref() == Some(&**name),
@@ -158,22 +206,32 @@ async fn in_maintenance(client: &Client, windows: &[Window]) -> Result<u64, Erro
         Whom::Cluster(name) => *peer.cluster == **name,
     };
     let mut pages = client.pages::<Peer>("/api/v1/peers", &[("state", Some("down".to_owned()))], None);
-    let mut down = 0;
+    let (mut in_maintenance, mut known) = (0, 0);
     while let Some(peers) = pages.next().await? {
-        down += peers.iter().filter(|peer| windows.iter().any(|window| covers(window, peer))).count() as u64;
+        for peer in peers {
+            if windows.iter().any(|window| covers(window, &peer)) {
+                in_maintenance += 1;
+            } else if acknowledged.contains(&(peer.leaf, peer.peer)) {
+                known += 1;
+            }
+        }
     }
-    Ok(down)
+    Ok((in_maintenance, known))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::testing;
+    use crate::cli::tests::ask;
+    use crate::observer::view::{FindingCounts, RouteCounts};
 
     const CHECK: CheckHealth = CheckHealth { warning_peers: 1, critical_peers: 2, rogues: 0 };
     const FINE: Facts = Facts {
         known: 12,
         up: 12,
         in_maintenance: 0,
+        acknowledged: 0,
         rogues: 0,
         rogues_muted: false,
         critical: 0,
@@ -227,5 +285,46 @@ mod tests {
         let codes =
             [Health::Ok, Health::Warning, Health::Critical, Health::Unknown].map(|health| health as u8);
         assert_eq!(codes, [0, 1, 2, 3]);
+    }
+
+    #[test]
+    fn peers_whose_loss_is_acknowledged_are_no_alarm() {
+        let lost = |id: &str, muted: &str| Finding {
+            kind: Kind::PeerDown.name().into(),
+            leaf: Some("rack1".into()),
+            peer: format!("192.168.1.{id}").parse().ok(),
+            muted: Some(muted.to_owned()),
+            ..testing::finding(id)
+        };
+        let rack = |muted: Option<&str>| {
+            let muted = muted.map(str::to_owned);
+            Finding { kind: Kind::RackDown.name().into(), muted, ..testing::finding("rack") }
+        };
+        let down = |n: u8| Peer { state: "Idle".into(), ..testing::peer(&format!("192.168.1.{n}")) };
+        let check = |findings: &[Finding]| {
+            let muted = findings.iter().filter(|finding| finding.muted.is_some()).count();
+            let stub = testing::Stub::new(&[
+                (
+                    "/api/v1/summary",
+                    serde_json::json!({
+                        "peers": { "known": 3, "established": 0 },
+                        "routes": RouteCounts::default(),
+                        "findings": FindingCounts { muted, ..FindingCounts::default() },
+                        "mode": "observe",
+                        "maintenance": [],
+                    }),
+                ),
+                ("/api/v1/findings", testing::page(findings)),
+                ("/api/v1/peers", testing::page(&[down(1), down(2), down(3)])),
+            ]);
+            let (code, line) = ask(&stub.url, &["check-health"]);
+            (code, line.contains(", 3 peers down and acknowledged, "))
+        };
+        let by_rack = ["1", "2"].map(|id| lost(id, "absorbed:rack"));
+        let [one, two] = by_rack;
+        let three = lost("3", "acknowledged");
+        let known = rack(Some("acknowledged"));
+        assert_eq!(check(&[known, one.clone(), two.clone(), three.clone()]), (0, true));
+        assert_eq!(check(&[rack(None), one, two, three]), (2, false), "nobody knows of the rack");
     }
 }
