@@ -130,7 +130,9 @@ impl Core {
                     .is_none_or(|mut reasons| reasons.all(|reason| HANDED_ON.contains(&reason))),
                 (None, None) => false,
             },
-            Kind::DuplicatePodBlock | Kind::DuplicatePodHost | Kind::PrefixLimit => true,
+            // What two announce is theirs alone.
+            Kind::DuplicatePodBlock | Kind::DuplicatePodHost => subject.peers().count() > 2,
+            Kind::PrefixLimit => true,
             _ => false,
         };
         explained.then_some(number)
@@ -172,7 +174,8 @@ impl Core {
         let siblings = hosts.get(&peer.host)?.iter().filter(alike);
         let same = siblings.filter_map(|sibling| self.findings.present(&key.of_peer(sibling.clone())));
         let since = subject.since();
-        let mut near = same.filter(|(_, other)| follows(since, *other) || follows(*other, since));
+        let near = same.filter(|(_, other)| follows(since, *other) || follows(*other, since));
+        let mut near = near.filter(|(number, _)| !self.findings.is_worked_on(*number));
         if let Some((number, _)) = near.next() {
             return Some(number);
         }

@@ -74,6 +74,8 @@ pub struct Findings {
     waiting: [BTreeSet<u64>; KINDS],
     pending: [usize; KINDS],
     open: [usize; KINDS],
+    /// Of those that are pending or open, how many another explains or somebody works on.
+    hushed: [usize; KINDS],
     uncounted: u64,
     resolved: VecDeque<(Timestamp, view::Finding)>,
     rogues: BTreeMap<PeerId, rogue::Routes>,
@@ -132,6 +134,7 @@ impl Findings {
             waiting: Default::default(),
             pending: [0; KINDS],
             open: [0; KINDS],
+            hushed: [0; KINDS],
             uncounted: 0,
             resolved: VecDeque::new(),
             rogues: BTreeMap::new(),
@@ -413,7 +416,10 @@ impl Findings {
                     cause.said = None;
                 }
                 let lingered = cause.lingers.take().is_some();
+                let proofs = cause.witnesses.len();
                 change(cause);
+                // Whom else it is about may explain what was found in them.
+                self.explain_all |= key.kind.explains_others() && cause.witnesses.len() > proofs;
                 if since < cause.since || lingered {
                     cause.since = cause.since.min(since);
                     self.schedule(number);
@@ -446,10 +452,29 @@ impl Findings {
         }
     }
 
+    /// What nobody is told of takes no room from what somebody should be; of both there are bounds.
     fn has_room(&self, kind: Kind) -> bool {
         let (pending, open) = self.count(kind);
+        let hushed = self.hushed.get(kind.index()).copied().unwrap_or_default();
         let all = self.pending.iter().chain(&self.open).sum::<usize>();
-        pending.saturating_add(open) < MAX_OF_KIND && all < MAX_FINDINGS
+        let all_hushed = self.hushed.iter().sum::<usize>();
+        (pending + open).saturating_sub(hushed) < MAX_OF_KIND
+            && all.saturating_sub(all_hushed) < MAX_FINDINGS
+            && all_hushed < MAX_FINDINGS
+    }
+
+    /// Notes why nobody is told of a cause, or that it stands for itself from now on.
+    fn hush(&mut self, number: u64, muted: Option<Muted>, now: Timestamp) {
+        let Some(cause) = self.causes.get_mut(&number) else { return };
+        cause.released = muted.is_none().then_some(now);
+        let (before, after) = (cause.muted.is_some(), muted.is_some());
+        cause.muted = muted;
+        self.revision += 1;
+        if cause.state != State::Waiting
+            && let Some(hushed) = self.hushed.get_mut(cause.key.kind.index())
+        {
+            *hushed = (*hushed + usize::from(after)).saturating_sub(usize::from(before));
+        }
     }
 
     fn admit(&mut self, number: u64) {
@@ -530,6 +555,11 @@ impl Findings {
             self.due.remove(&(due, number));
         }
         if let Some(muted) = cause.muted {
+            if cause.state != State::Waiting
+                && let Some(hushed) = self.hushed.get_mut(cause.key.kind.index())
+            {
+                *hushed = hushed.saturating_sub(1);
+            }
             self.no_longer_explained(number, &muted, now);
         }
         self.release(cause.explains, now);

@@ -45,11 +45,16 @@ impl Core {
     /// Looks for clusters whose nodes pass on each other's blocks.
     pub(super) fn check_meshes(&mut self, now: Timestamp) {
         let mut clusters: BTreeMap<Scope, Nodes> = BTreeMap::new();
+        let mut owners: BTreeMap<IpNet, Vec<(&Scope, PeerIndex)>> = BTreeMap::new();
         for (at, peer) in self.peers.iter().filter(|(_, peer)| peer.session.is_some()) {
             let nodes = clusters.entry(peer.place.scope.clone()).or_default();
             nodes.up.insert(peer.host);
             let rejected = self.findings.rejected(&peer.id, &REASONS, SAMPLE);
-            if let Some(block) = rejected.into_iter().find(|block| self.is_block_of_another(*block, at)) {
+            let of_another = |block: &IpNet| {
+                let owners = owners.entry(*block).or_insert_with(|| self.owners(*block));
+                owners.iter().any(|(scope, host)| *scope == &peer.place.scope && *host != peer.host)
+            };
+            if let Some(block) = rejected.into_iter().find(of_another) {
                 nodes.passing_on.insert(peer.host, (at, block));
             }
         }
@@ -70,16 +75,20 @@ impl Core {
         self.meshes = meshes;
     }
 
-    fn is_block_of_another(&self, prefix: IpNet, at: PeerIndex) -> bool {
-        let Some(peer) = self.peers.get(at) else { return false };
-        self.rib.exact(prefix).any(|path| {
-            let block = path.judgement.accepted().is_some_and(|accepted| accepted.class() == Class::PodBlock);
-            block
-                && self
-                    .peers
-                    .get(path.peer)
-                    .is_some_and(|other| other.host != peer.host && other.place.scope == peer.place.scope)
-        })
+    /// The hosts that announce a pod block as their own, and where; two of each place are as good as all.
+    fn owners(&self, block: IpNet) -> Vec<(&Scope, PeerIndex)> {
+        let mut owners: Vec<(&Scope, PeerIndex)> = Vec::new();
+        for path in self.rib.exact(block) {
+            let class = path.judgement.accepted().map(|accepted| accepted.class());
+            let Some(peer) = self.peers.get(path.peer).filter(|_| class == Some(Class::PodBlock)) else {
+                continue;
+            };
+            let owner = (&peer.place.scope, peer.host);
+            if !owners.contains(&owner) && owners.iter().filter(|(scope, _)| *scope == owner.0).count() < 2 {
+                owners.push(owner);
+            }
+        }
+        owners
     }
 
     /// One of those that announce a block owns it; which of them cannot be told.

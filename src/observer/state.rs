@@ -104,6 +104,10 @@ impl Core {
         self.maintenance.restore(state.maintenance, now);
         self.muting_dirty = true;
         self.restore_peers(state.peers, state.at, now);
+        // Whom nothing lets in any more nobody will hear of.
+        for gone in self.findings.silent().into_iter().filter(|peer| self.peers.find(peer).is_none()) {
+            self.findings.heard(&gone, now);
+        }
         self.miss_restored(now);
         (self.hosts_dirty, self.racks_dirty) = (true, true);
         self.known_revision += 1;

@@ -5,12 +5,15 @@ use std::time::Duration;
 
 use super::cause::State;
 use super::{Findings, Key, Kind, Muted, Proof, Scope, Witness};
+use crate::policy::Reason;
 use crate::time::Timestamp;
 
 /// So many of one kind in one cluster and VRF...
 const MANY: usize = 6;
 /// ...that begin within this time, or this much after the last one.
 const AT_ONCE: Duration = Duration::from_secs(30);
+/// What begins later than this after the first has another cause, however many came between.
+const LONGEST: Duration = Duration::from_mins(10);
 /// How many of the peers concerned are remembered.
 const PEERS: usize = 100;
 
@@ -20,7 +23,7 @@ impl Findings {
         let mut groups: BTreeMap<(Kind, Scope), Vec<(Timestamp, u64)>> = BTreeMap::new();
         for (number, cause) in &self.causes {
             let alone = cause.state != State::Waiting && !cause.is_muted() && !cause.key.is_burst();
-            if alone && cause.key.kind.comes_in_bursts() && cause.is_there(now) {
+            if alone && cause.key.comes_in_bursts() && cause.is_there(now) {
                 let group = (cause.key.kind, cause.key.scope.clone());
                 groups.entry(group).or_default().push((cause.since, *number));
             }
@@ -37,17 +40,19 @@ impl Findings {
 
     /// Whether a pending cause belongs to a burst that is there already.
     fn joins(&mut self, kind: Kind, scope: &Scope, since: Timestamp, number: u64, now: Timestamp) -> bool {
-        if self.causes.get(&number).is_none_or(|cause| cause.state != State::Pending) {
+        let Some(cause) = self.causes.get(&number).filter(|cause| cause.state == State::Pending) else {
             return false;
-        }
+        };
         let first = Key::burst(kind, scope.clone(), Timestamp::default());
         let bursts =
             self.numbers.range(first..).take_while(|(key, _)| key.kind == kind && key.scope == *scope);
         let near = |by: &&u64| {
             self.causes.get(by).is_some_and(|burst| {
-                let (from, to) = (burst.since, burst.latest.after(AT_ONCE));
-                // Of one from before a restart, or before we were deaf, it is not known when all began.
-                burst.unseen || (from <= since.after(AT_ONCE) && since <= to)
+                let (from, to) = (burst.since, burst.latest.after(AT_ONCE).min(burst.since.after(LONGEST)));
+                // Of those whom it was about before a restart, or before we were deaf, it is not known when
+                // they began.
+                let known = || cause.witnesses.keys().any(|peer| burst.witnesses.contains_key(peer));
+                (burst.unseen && known()) || (from <= since.after(AT_ONCE) && since <= to)
             })
         };
         let Some(&by) = bursts.map(|(_, number)| number).find(near) else { return false };
@@ -98,9 +103,11 @@ fn burst(alone: &[(Timestamp, u64)]) -> Option<(usize, usize)> {
     Some((first, last))
 }
 
-impl Kind {
-    /// Whether many of this kind at once are more likely one than many.
-    const fn comes_in_bursts(self) -> bool {
-        !matches!(self, Self::ObserverIsolated | Self::MeshLeftOn)
+impl Key {
+    /// Whether many of this kind at once are more likely one than many. Of default routes there are no two in
+    /// one cluster, and whatever else is leaked, they are worth a word of their own.
+    fn comes_in_bursts(&self) -> bool {
+        !matches!(self.kind, Kind::ObserverIsolated | Kind::MeshLeftOn)
+            && self.reason() != Some(Reason::DefaultRoute)
     }
 }

@@ -106,6 +106,11 @@ impl Findings {
         cause.is_some_and(|cause| cause.acknowledged.is_some())
     }
 
+    /// Whether nobody is told of the cause with this number because somebody works there.
+    pub(in crate::observer) fn is_worked_on(&self, number: u64) -> bool {
+        self.causes.get(&number).is_some_and(|cause| matches!(cause.muted, Some(Muted::Maintenance(_))))
+    }
+
     /// The cause with this number; none if nobody sees it.
     pub(in crate::observer) fn subject(&self, number: u64) -> Option<Subject<'_>> {
         let cause = self.causes.get(&number).filter(|cause| cause.state != State::Waiting)?;
@@ -131,21 +136,18 @@ impl Findings {
         {
             return;
         }
-        let since = cause.since;
+        let (since, kind) = (cause.since, cause.key.kind);
         if let Some(Muted::Absorbed(by)) = &muted {
             let Some(absorber) = self.causes.get_mut(by) else { return };
             absorber.explains.insert(number);
             absorber.latest = absorber.latest.max(since);
         }
-        let released = muted.is_none().then_some(now);
-        if let Some(cause) = self.causes.get_mut(&number) {
-            (cause.muted, cause.released) = (muted, released);
-        }
+        self.hush(number, muted, now);
         if let Some(former) = former {
             self.no_longer_explained(number, &former, now);
         }
-        self.revision += 1;
         self.settle(number, now);
+        self.admit_waiting(kind, now);
     }
 
     fn is_burst(&self, muted: &Muted) -> bool {
@@ -167,8 +169,7 @@ impl Findings {
     /// What a cause explained stands for itself.
     pub(super) fn release(&mut self, explained: impl IntoIterator<Item = u64>, now: Timestamp) {
         for number in explained {
-            let Some(cause) = self.causes.get_mut(&number) else { continue };
-            (cause.muted, cause.released) = (None, Some(now));
+            self.hush(number, None, now);
             self.unexplained.insert(number);
             self.settle(number, now);
         }

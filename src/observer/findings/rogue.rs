@@ -185,9 +185,11 @@ impl Findings {
         let Some(routes) = self.rogues.get_mut(peer) else { return };
         let singles: Vec<_> = routes.singles().collect();
         let (whole, proof) = (routes.whole(), routes.proof(String::new()));
-        routes.rolled_up = false;
         routes.unroll = None;
+        // What everybody was told of as one ends as one.
         let told = self.stands_told(&whole);
+        let Some(routes) = self.rogues.get_mut(peer).filter(|_| !told) else { return };
+        routes.rolled_up = false;
         for (key, since) in singles {
             self.replace(&key, proof.clone(), since, told, now);
         }

@@ -31,7 +31,7 @@ impl Saved {
     /// The same, begun by `now` at the latest: the clock may have been wrong when it was written.
     #[must_use]
     pub fn begun_by(self, now: Timestamp) -> Self {
-        Self { since: self.since.min(now), opened: self.opened.min(now), ..self }
+        Self { since: self.since.min(now), opened: self.opened.map(|opened| opened.min(now)), ..self }
     }
 }
 

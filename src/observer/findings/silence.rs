@@ -23,18 +23,23 @@ impl Findings {
         self.silent.contains_key(peer)
     }
 
+    /// Of whom.
+    pub(in crate::observer) fn silent(&self) -> Vec<PeerId> {
+        self.silent.keys().cloned().collect()
+    }
+
     /// `peer` has told everything again, or never will: what was not found again is over.
     pub fn heard(&mut self, peer: &PeerId, now: Timestamp) {
         for number in self.silent.remove(peer).unwrap_or_default() {
             let Some(cause) = self.causes.get_mut(&number) else { continue };
             // The last one stays, so that what is resolved still says whom it was about.
-            if cause.witnesses.len() > 1 {
+            let waits = cause.key.kind.is_of_absence() && self.misses_from > now;
+            if cause.witnesses.len() > 1 && !waits {
                 cause.witnesses.retain(|other, witness| other != peer || !witness.silent);
             }
             let unheard = cause.peers().any(|other| self.silent.contains_key(other));
             self.revision += 1;
             if let Some(cause) = self.causes.get_mut(&number).filter(|cause| cause.unseen && !unheard) {
-                let waits = cause.key.kind.is_of_absence() && self.misses_from > now;
                 (cause.unseen, cause.restored) = (waits, waits && cause.restored);
                 cause.lingers = waits.then_some(self.misses_from);
                 if cause.is_over(now) {

@@ -156,8 +156,9 @@ impl Findings {
                     || ("many".into(), String::new()),
                     |routes| (routes.total().to_string(), format!(" ({})", routes.reasons())),
                 );
+                let routes = if total == "1" { "route that is" } else { "routes that are" };
                 format!(
-                    "{who} announces {total} routes that are rejected{reasons}, as a node does that passes on what it \
+                    "{who} announces {total} {routes} rejected{reasons}, as a node does that passes on what it \
                      learned; a leaf that accepts one of them sends its traffic to this node"
                 )
             }

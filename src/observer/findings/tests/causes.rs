@@ -308,3 +308,44 @@ fn what_is_muted_does_not_open_and_begins_anew_when_it_is_not() {
     world.findings.mute(number, muted, world.now);
     assert_eq!((world.only().state.as_str(), world.changes(600)), ("open", vec![]));
 }
+
+#[test]
+fn a_default_route_is_no_part_of_a_burst() {
+    let mut world = World::new();
+    for number in 1..=8 {
+        world.rogue(u8::try_from(number).unwrap(), rogue(number));
+    }
+    let default = Rogue { prefix: net("0.0.0.0/0"), reason: Reason::DefaultRoute, path_id: 0 };
+    world.rogue(9, default);
+    world.explain();
+    let told = world.pass(60);
+    assert_eq!(told.iter().filter(|(change, _)| *change == Change::Open).count(), 2);
+}
+
+#[test]
+fn a_burst_does_not_go_on_for_ever() {
+    let mut world = World::new();
+    let mut told = vec![];
+    for number in 0..60 {
+        world.raise(&block(number));
+        world.explain();
+        told.extend(world.pass(if number < 6 { 0 } else { 20 }));
+    }
+    let opened = told.iter().filter(|(change, _)| *change == Change::Open).count();
+    assert!(opened > 1, "what begins a quarter of an hour later is not of the same moment: {opened}");
+}
+
+#[test]
+fn a_burst_from_before_a_restart_is_not_for_others() {
+    let mut before = World::new();
+    for number in 0..20 {
+        before.raise_of(&block(number), u8::try_from(number + 1).unwrap());
+    }
+    before.explain();
+    before.pass(60);
+    let mut after = World { now: before.now.after(MINUTE), ..World::new() };
+    after.findings.restore(before.findings.saved(), after.now.after(MINUTE * 7));
+    after.raise_of(&block(99), 99);
+    after.explain();
+    assert!(after.changes(60).contains(&Change::Open));
+}

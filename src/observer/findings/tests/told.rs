@@ -47,3 +47,17 @@ fn an_acknowledged_cause_that_is_explained_stays_acknowledged_over_a_restart() {
     after.raise(&block(1));
     assert!(!after.changes(600).contains(&Change::Open), "{:?}", after.current());
 }
+
+#[test]
+fn what_is_explained_takes_no_room_from_what_is_not() {
+    let mut world = World::new();
+    let cause = Key::observer_isolated();
+    world.raise(&cause);
+    let many = u32::try_from(MAX_OF_KIND).unwrap() + 100;
+    (0..many).for_each(|number| world.raise(&down(number)));
+    world.absorb(&cause);
+    world.pass(600);
+    let other = Scope { cluster: "green".into(), ..scope() };
+    world.raise(&Key::peer_down(other, peer(1)));
+    assert!(world.changes(600).contains(&Change::Open));
+}
