@@ -24,6 +24,7 @@ mod hosts;
 mod identity;
 mod learn;
 pub mod maintenance;
+mod map;
 mod mesh;
 mod offline;
 mod peers;
