@@ -10,7 +10,7 @@
 //! |---|---|
 //! | [`cli`] | the command line: a verb a file; most are clients of the HTTP API |
 //! | [`lab`] | simulated Calico nodes and the demo; the one room that announces prefixes |
-//! | [`daemon`] | wires the rooms together: start, reload, shutdown |
+//! | [`daemon`] | wires the rooms together: start, reload, shutdown; keeps what must survive a restart |
 //! | [`web`] | HTTP: metrics, health, the API; owns no state |
 //! | [`metrics`] | a snapshot as Prometheus text |
 //! | [`observer`] | the single writer: routes in; verdicts, findings, events and snapshots out |
