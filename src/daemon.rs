@@ -118,7 +118,10 @@ impl Daemon {
             reload_error: None,
         });
         let current = watch::Sender::new(config);
+        let keep = |orders| Keeper::start(orders, observer.clone(), clock, status.clone());
+        let (keeper, keep) = orders.map(keep).unzip();
         let app = App {
+            keep,
             observer: observer.clone(),
             sessions: Arc::new(speaker.clone()),
             control: control.clone(),
@@ -126,8 +129,6 @@ impl Daemon {
             status: status.subscribe(),
             stop: stopped,
         };
-        let keep = |orders| Keeper::start(orders, observer.clone(), clock, status.clone());
-        let keeper = orders.map(keep);
         let steward =
             Steward { source, clock, current, status, speaker: speaker.clone(), observer: observer.clone() };
         let tasks = [tokio::spawn(web.serve(app)), tokio::spawn(steward.serve(requests))];

@@ -17,7 +17,8 @@
 //! to be looked at for few, it ends in time.
 //!
 //! What changes something is a `POST`, and needs the bearer token of `http.token_file`; the answer is
-//! `{"result"}`. Errors are `{"error": {"code", "message"}}`.
+//! `{"result"}`, given once what was asked for is on the disk (if there is a `global.state_dir`) or says that it is
+//! not yet. Errors are `{"error": {"code", "message"}}`.
 //!
 //! | `POST` | body |
 //! |---|---|
@@ -85,6 +86,9 @@ const MAX_BODY: usize = 64 * 1024;
 /// How long an answer of the observer is waited for.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// How long an answer waits for the disk.
+const DISK: Duration = Duration::from_secs(2);
+
 /// How long open requests may take once we stop.
 const FAREWELL: Duration = Duration::from_secs(2);
 
@@ -96,6 +100,8 @@ pub struct App {
     pub sessions: Arc<dyn Sessions>,
     /// Takes what clients want done.
     pub control: mpsc::Sender<Control>,
+    /// Has written what must survive a restart; none, if no place is configured for it.
+    pub keep: Option<Keep>,
     /// The configuration in force.
     pub config: watch::Receiver<Arc<Config>>,
     /// How the daemon itself does.
@@ -103,6 +109,9 @@ pub struct App {
     /// Turns true when the daemon stops: streams end, no request is taken any more.
     pub stop: watch::Receiver<bool>,
 }
+
+/// Has written what must survive a restart: who is asked answers whether all of it is on the disk.
+pub type Keep = mpsc::Sender<oneshot::Sender<bool>>;
 
 /// What clients want of the speaker.
 pub trait Sessions: Send + Sync {

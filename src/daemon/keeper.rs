@@ -9,12 +9,12 @@ use std::thread;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use tokio::sync::{oneshot, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use tracing::{info, warn};
 
 use crate::observer::{Observer, State};
 use crate::time::{Clock, Timestamp};
-use crate::web::Status;
+use crate::web::{Keep, Status};
 
 /// Below `global.state_dir`.
 const FILE: &str = "state.json";
@@ -30,7 +30,7 @@ const VERSION: u32 = 1;
 /// No file is larger, and none that is will be read.
 const LARGEST: u64 = 32 << 20;
 
-/// How often to look whether something changed.
+/// How often to look whether something changed; what somebody asks for is written at once.
 const EVERY: Duration = Duration::from_secs(3);
 /// How old the file may be if nothing did: a peer that is up counts as seen when it was written.
 const OLDEST: Duration = Duration::from_mins(10);
@@ -208,6 +208,9 @@ pub(super) struct Keeper {
 /// The way to end a [`Keeper`]: who answers has written for the last time.
 pub(super) type End = oneshot::Sender<oneshot::Sender<()>>;
 
+/// How many may wait for what they asked for to be written; more wait for their turn.
+const WAITING: usize = 8;
+
 impl Keeper {
     /// Starts to have written what `observer` knows, and says in `status` how that goes.
     pub(super) fn start(
@@ -215,17 +218,28 @@ impl Keeper {
         observer: Observer,
         clock: Clock,
         status: watch::Sender<Status>,
-    ) -> End {
+    ) -> (End, Keep) {
         let keeper = Self { observer, clock, status, orders, last: None, failing: false };
         let (end, ended) = oneshot::channel();
-        tokio::spawn(keeper.run(ended));
-        end
+        let (keep, asked) = mpsc::channel(WAITING);
+        tokio::spawn(keeper.run(ended, asked));
+        (end, keep)
     }
 
-    async fn run(mut self, mut end: oneshot::Receiver<oneshot::Sender<()>>) {
+    async fn run(
+        mut self,
+        mut end: oneshot::Receiver<oneshot::Sender<()>>,
+        mut asked: mpsc::Receiver<oneshot::Sender<bool>>,
+    ) {
         loop {
             tokio::select! {
-                () = tokio::time::sleep(EVERY) => self.keep(false).await,
+                () = tokio::time::sleep(EVERY) => {
+                    self.keep(false).await;
+                }
+                Some(answer) = asked.recv() => {
+                    // Who asked may have gone.
+                    let _ = answer.send(self.keep(false).await);
+                }
                 ended = &mut end => {
                     self.keep(true).await;
                     // Who asked may have gone, or nobody did.
@@ -236,26 +250,30 @@ impl Keeper {
         }
     }
 
-    /// Has written what changed, or what is there anyway, and waits for it.
-    async fn keep(&mut self, anyway: bool) {
+    /// Has written what changed, or what is there anyway, and waits for it. Answers whether all is on the disk.
+    async fn keep(&mut self, anyway: bool) -> bool {
         let overdue = |at: Timestamp| self.clock.now().since(at) >= OLDEST;
         let last = self.last.as_ref().filter(|(_, state)| !anyway && !overdue(state.at));
-        let Some(Some((revision, state))) = self.observer.state(last.map(|(revision, _)| *revision)).await
-        else {
-            return;
+        let (revision, state) = match self.observer.state(last.map(|(revision, _)| *revision)).await {
+            Some(Some(changed)) => changed,
+            unchanged => return unchanged.is_some(),
         };
         if last.is_some_and(|(_, last)| last.is_like(&state)) {
             self.last = self.last.take().map(|(_, last)| (revision, last));
-            return;
+            return true;
         }
         let (outcome, written) = oneshot::channel();
         // Only what was ordered before and is done may be followed by another: there is room.
         let _ = self.orders.sender.try_send((state.clone(), outcome));
         match written.await {
-            Ok(Ok(())) => self.written(revision, state),
+            Ok(Ok(())) => {
+                self.written(revision, state);
+                return true;
+            }
             Ok(Err(error)) => self.failed(&error),
             Err(_) => self.failed(&io::Error::other("the thread that writes has ended")),
         }
+        false
     }
 
     fn written(&mut self, revision: u64, state: State) {

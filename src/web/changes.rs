@@ -10,11 +10,12 @@ use axum::http::StatusCode;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
+use tokio::time::timeout;
 
 use super::auth::Authorized;
 use super::params::Params;
 use super::problem::Problem;
-use super::{Control, Shared, State};
+use super::{Control, DISK, Shared, State};
 use crate::config;
 use crate::observer::maintenance::did_you_mean;
 use crate::speaker::PeerId;
@@ -124,7 +125,7 @@ pub(super) async fn acknowledge(
     let Acknowledged { id, reason: given } = parse(&octets(body)?)?;
     let reason = reason(&given)?;
     if state.ask(state.app.observer.acknowledge(id.clone(), reason.clone())).await? {
-        return Ok(done(format!("{id} acknowledged: {reason}")));
+        return Ok(state.kept(format!("{id} acknowledged: {reason}")).await);
     }
     Err(Problem::not_found(format!("there is no finding {id:?} that is pending or open")))
 }
@@ -138,7 +139,7 @@ impl Shared {
         }
         match self.ask(self.app.observer.forget(whom.leaf, whom.peer)).await? {
             0 => Err(still_known(&whom.peer.to_string())),
-            _ => Ok(done(format!("{} forgotten", whom.peer))),
+            _ => Ok(self.kept(format!("{} forgotten", whom.peer)).await),
         }
     }
 
@@ -153,8 +154,8 @@ impl Shared {
         }
         match self.ask(self.app.observer.forget_node(node.clone(), cluster)).await? {
             0 => Err(still_known(&node)),
-            1 => Ok(done(format!("{node} forgotten"))),
-            count => Ok(done(format!("{node} forgotten, {count} peers"))),
+            1 => Ok(self.kept(format!("{node} forgotten")).await),
+            count => Ok(self.kept(format!("{node} forgotten, {count} peers")).await),
         }
     }
 }
@@ -181,6 +182,21 @@ pub(super) fn done(result: String) -> Json<Done> {
 }
 
 impl Shared {
+    /// Says what was done, once that is on the disk; a disk that does not answer is not waited for.
+    pub(super) async fn kept(&self, result: String) -> Json<Done> {
+        let asked = async {
+            let Some(keep) = &self.app.keep else { return Some(true) };
+            let (answer, kept) = oneshot::channel();
+            keep.send(answer).await.ok()?;
+            kept.await.ok()
+        };
+        if timeout(DISK, asked).await == Ok(Some(true)) {
+            return done(result);
+        }
+        tracing::warn!(result, "what was asked for is in force, but not on the disk");
+        done(format!("{result} (not on the disk yet: a restart may forget it)"))
+    }
+
     /// Has the daemon do something, and waits until it is done.
     async fn command<T>(&self, command: impl FnOnce(oneshot::Sender<T>) -> Control) -> Result<T, Problem> {
         let (sender, answer) = oneshot::channel();

@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use super::State;
 use super::auth::Authorized;
-use super::changes::{Body, Done, done, octets, parse, reason};
+use super::changes::{Body, Done, octets, parse, reason};
 use super::page::{self, Key};
 use super::params::Params;
 use super::problem::Problem;
@@ -67,7 +67,7 @@ pub(super) async fn start(
     let (time, reason) = (duration(&time)?, reason(&given)?);
     match state.ask(state.app.observer.start_maintenance(scope, time, reason)).await? {
         Ok(Window { scope, until, reason, .. }) => {
-            Ok(done(format!("maintenance of {scope} until {until}: {reason}")))
+            Ok(state.kept(format!("maintenance of {scope} until {until}: {reason}")).await)
         }
         Err(error @ NoMaintenance::Unknown { .. }) => Err(Problem::not_found(error.to_string())),
         Err(error @ NoMaintenance::TooMany) => {
@@ -85,7 +85,7 @@ pub(super) async fn end(
     params.finish()?;
     let Ended { scope } = parse(&octets(body)?)?;
     match state.ask(state.app.observer.end_maintenance(scope.clone())).await? {
-        Some(_) => Ok(done(format!("maintenance of {scope} ended"))),
+        Some(_) => Ok(state.kept(format!("maintenance of {scope} ended")).await),
         None => Err(Problem::not_found(format!("there is no maintenance of {scope}"))),
     }
 }

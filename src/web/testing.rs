@@ -183,6 +183,7 @@ impl Server {
             observer,
             sessions: Arc::clone(&sessions) as _,
             control,
+            keep: None,
             config: current,
             status: shown,
             stop: stopped,

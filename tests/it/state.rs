@@ -132,6 +132,36 @@ async fn who_is_forgotten_stays_forgotten() {
     assert_eq!(peers[0]["peer"], place.host(24).to_string());
 }
 
+/// A kill right after the answer costs nothing of what was asked for.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_somebody_asks_for_is_on_the_disk_before_the_answer() {
+    let _quiet = quiet();
+    let place = Place::new();
+    let daemon = start(&place);
+    let (rogue, gone) = (node(&place, 1), node(&place, 2));
+    rogue.announce([Route::fixed("172.16.0.0/24".parse().unwrap())]).await;
+    eventually("all are up", || (daemon.items(&["peers"]).len() == 2).then_some(()));
+    drop(gone);
+    eventually("both are found", || Some(open(&daemon)).filter(|open| open.len() == 2));
+    let file = file(&place);
+    let state = || serde_json::from_slice::<Value>(&fs::read(&file).unwrap()).unwrap()["state"].take();
+    for round in 0..5 {
+        let body = format!(r#"{{"scope": {{"rack": "rack1"}}, "for": "1h", "reason": "round {round}"}}"#);
+        assert_eq!(post(&daemon, "/api/v1/maintenance", &body), 200);
+        assert_eq!(state()["maintenance"][0]["reason"], format!("round {round}"));
+        assert_eq!(post(&daemon, "/api/v1/maintenance/end", r#"{"scope": {"rack": "rack1"}}"#), 200);
+        assert_eq!(len(&state()["maintenance"]), 0, "round {round}");
+    }
+    let id = open(&daemon).iter().find(|it| it["kind"] == "rogue_route").unwrap()["id"].clone();
+    assert_eq!(post(&daemon, "/api/v1/findings/ack", &format!(r#"{{"id": {id}, "reason": "known"}}"#)), 200);
+    assert!(state()["findings"].as_array().unwrap().iter().any(|it| it["acknowledged"] == "known"));
+    let body = format!(r#"{{"peer": "{}"}}"#, place.host(16));
+    assert_eq!(post(&daemon, "/api/v1/peers/forget", &body), 200);
+    assert_eq!(len(&state()["peers"]), 1);
+    kill(daemon);
+    drop(rogue);
+}
+
 /// The last word is written before peers are told: how sessions end then is nobody's doing but ours.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_daemon_that_is_stopped_writes_what_was_there_before_the_goodbye() {

@@ -202,7 +202,7 @@ async fn what_cannot_be_written_is_told_once_until_it_is_written_again() {
     });
     let directory = place.0.join("state");
     place.put("state", b"a file is in its way");
-    let end = Keeper::start(writer(directory.clone()).unwrap(), observer, clock, status);
+    let (end, _keep) = Keeper::start(writer(directory.clone()).unwrap(), observer, clock, status);
     let mut file = shown.clone();
     let of = |status: &Status| status.state.unwrap();
     file.wait_for(|status| of(status).failures >= 3).await.unwrap();
