@@ -28,6 +28,10 @@ use secret::Secrets;
 /// What speakers of two octets hear instead of a longer number (RFC 6793, 9).
 const AS_TRANS: u32 = 23456;
 const WEEK: Duration = Duration::from_hours(7 * 24);
+const DAY: Duration = Duration::from_hours(24);
+
+/// A finding that waits longer might as well be off, and a typo must not switch one off.
+const LONGEST_WAIT: Duration = Duration::from_hours(30 * 24);
 
 /// The kinds of findings that `findings.open_after` may name.
 const FINDINGS: [&str; 23] = [
@@ -128,15 +132,34 @@ fn http(mut section: Section<'_, '_>, secrets: &Secrets<'_>, listeners: &mut Lis
 fn findings(mut section: Section<'_, '_>) -> Findings {
     let open_after = by_kind(&mut section, "open_after");
     let resolve_after = by_kind(&mut section, "resolve_after");
-    let forget_after = section.read("forget_after", Value::duration).unwrap_or(WEEK);
+    let forget_after = section.read("forget_after", forget_after).unwrap_or(WEEK);
     Findings { open_after, resolve_after, forget_after }
+}
+
+fn forget_after(value: &Value<'_, '_>) -> Option<Duration> {
+    let duration = value.duration()?;
+    if (Duration::from_mins(1)..=DAY * 3_653).contains(&duration) {
+        return Some(duration);
+    }
+    value.fail("a peer that is down is forgotten after 1 minute at the soonest and 10 years at the latest");
+    None
+}
+
+/// How long a finding waits.
+fn wait(value: &Value<'_, '_>) -> Option<Duration> {
+    let duration = value.duration()?;
+    if duration <= LONGEST_WAIT {
+        return Some(duration);
+    }
+    value.fail("a finding waits for at most 30 days");
+    None
 }
 
 /// A duration for each kind of finding that is named.
 fn by_kind(section: &mut Section<'_, '_>, key: &'static str) -> Vec<(String, Duration)> {
     let mut durations = Vec::new();
     for (kind, place, value) in section.section(key).entries() {
-        let duration = value.duration();
+        let duration = wait(&value);
         if !FINDINGS.contains(&kind.as_str()) {
             let message = format!("unknown kind of finding `{}`", kind.escape_debug());
             let help = suggestion(&kind, FINDINGS.into_iter(), "the kinds are");

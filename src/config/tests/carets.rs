@@ -559,3 +559,26 @@ fn findings_and_metrics() {
         ),
     ]);
 }
+
+#[test]
+fn no_typo_switches_a_finding_off() {
+    check(&[(
+        and(
+            "[findings]\nforget_after = \"59s\"\nopen_after.peer_down = \"99999y\"\nresolve_after.peer_down = \"31d\"",
+        ),
+        &[
+            "25:16 [\"59s\"] a peer that is down is forgotten after 1 minute at the soonest and 10 years at the latest",
+            "26:24 [\"99999y\"] a finding waits for at most 30 days",
+            "27:27 [\"31d\"] a finding waits for at most 30 days",
+        ],
+    )]);
+    check(&[(
+        and("[findings]\nforget_after = \"11y\""),
+        &[
+            "25:16 [\"11y\"] a peer that is down is forgotten after 1 minute at the soonest and 10 years at the latest",
+        ],
+    )]);
+    for fits in ["forget_after = \"10y\"", "forget_after = \"1m\"", "open_after.peer_down = \"30d\""] {
+        read(&and(&format!("[findings]\n{fits}"))).expect(fits);
+    }
+}
