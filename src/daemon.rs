@@ -93,12 +93,14 @@ impl Daemon {
         let web = Web::bind(&config.http.listen)?;
         let http = web.addresses();
         let state_dir = config.global.state_dir.clone();
-        let known = state_dir.as_deref().and_then(keeper::read);
+        let keeps = state_dir.is_some();
+        let (known, writer) = state_dir.and_then(keeper::open).unzip();
+        let known = known.flatten();
         if let Some(known) = &known {
             let (peers, findings) = (known.peers.len(), known.findings.len());
             info!(peers, findings, as_of = %known.at, "known from before");
         }
-        let orders = state_dir.map(keeper::writer).transpose().map_err(StartError::State)?;
+        let orders = writer.map(keeper::start).transpose().map_err(StartError::State)?;
         let (events, received) = mpsc::channel(EVENTS);
         let speaker = Speaker::start(Arc::clone(&config), clock, events).await?;
         speaker.watch_signatures().await;
@@ -111,7 +113,8 @@ impl Daemon {
         let (stop, stopped) = watch::channel(false);
         let status = watch::Sender::new(Status {
             ready: true,
-            state: orders.as_ref().map(|_| StateFile::default()),
+            // A place that cannot be used is one failure, for those who watch them.
+            state: keeps.then(|| StateFile { failures: u64::from(orders.is_none()), ..StateFile::default() }),
             started: clock.now(),
             config_file: source.clone().unwrap_or_default(),
             reload: Reload { successful: true, succeeded: clock.now() },

@@ -66,12 +66,38 @@ enum Unreadable {
     Version(u32),
 }
 
-/// What is known from before; none at the first start. What cannot be read is set aside.
-pub(super) fn read(directory: &Path) -> Option<State> {
+/// Takes `directory` for this process alone, and reads what is known from before; none: nothing is to be read
+/// there, nor written.
+pub(super) fn open(directory: PathBuf) -> Option<(Option<State>, Writer)> {
+    let mut writer = Writer { directory, lock: None };
+    match writer.prepare().and_then(|()| read(&writer.directory)) {
+        Ok(known) => Some((known, writer)),
+        Err(error) => {
+            warn!(
+                "starting without what was known before, and writing nothing until a restart: \
+                 global.state_dir {} cannot be used, {error}",
+                writer.directory.display()
+            );
+            None
+        }
+    }
+}
+
+/// What is known from before; none at the first start. What is damaged is set aside.
+///
+/// # Errors
+/// What is there may be whole, but cannot be read now.
+fn read(directory: &Path) -> io::Result<Option<State>> {
     let path = directory.join(FILE);
     let error = match load(&path) {
-        Ok(state) => return Some(state),
-        Err(Unreadable::Io(error)) if error.kind() == io::ErrorKind::NotFound => return None,
+        Ok(state) => return Ok(Some(state)),
+        Err(Unreadable::Io(error)) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(Unreadable::Io(error)) => {
+            return Err(io::Error::new(error.kind(), format!("{}: {error}", path.display())));
+        }
+        Err(error @ Unreadable::NoFile) => {
+            return Err(io::Error::other(format!("{}: {error}", path.display())));
+        }
         Err(error) => error,
     };
     let aside = directory.join(DAMAGED);
@@ -80,7 +106,7 @@ pub(super) fn read(directory: &Path) -> Option<State> {
         Err(error) => format!("it cannot be set aside: {error}"),
     };
     warn!("starting without what was known before: {} cannot be used, {error}; {outcome}", path.display());
-    None
+    Ok(None)
 }
 
 fn load(path: &Path) -> Result<State, Unreadable> {
@@ -102,7 +128,7 @@ fn load(path: &Path) -> Result<State, Unreadable> {
 }
 
 /// Writes the file.
-struct Writer {
+pub(super) struct Writer {
     directory: PathBuf,
     lock: Option<File>,
 }
@@ -116,13 +142,13 @@ pub(super) struct Orders {
     sender: SyncSender<Order>,
 }
 
-/// Starts a thread that writes what must survive a restart in `directory`.
+/// Starts a thread that writes what must survive a restart.
 ///
 /// # Errors
 /// There is no thread to be had.
-pub(super) fn writer(directory: PathBuf) -> io::Result<Orders> {
+pub(super) fn start(writer: Writer) -> io::Result<Orders> {
     let (sender, orders) = sync_channel(1);
-    let writer = Writer { directory: directory.clone(), lock: None };
+    let directory = writer.directory.clone();
     thread::Builder::new().name("state".to_owned()).spawn(move || writer.run(&orders))?;
     Ok(Orders { directory, sender })
 }
@@ -137,8 +163,7 @@ impl Writer {
 
     /// All of it or nothing: the old file stays until the new one is on the disk.
     fn write(&mut self, state: State) -> io::Result<()> {
-        DirBuilder::new().recursive(true).mode(0o700).create(&self.directory)?;
-        self.lock()?;
+        self.prepare()?;
         let partial = self.directory.join(PARTIAL);
         let written = encode(state).and_then(|octets| create(&partial, &octets));
         let renamed = written.and_then(|()| fs::rename(&partial, self.directory.join(FILE)));
@@ -150,6 +175,12 @@ impl Writer {
         File::open(&self.directory)?.sync_all()
     }
 
+    /// There is a place to write, and nobody else writes there.
+    fn prepare(&mut self) -> io::Result<()> {
+        DirBuilder::new().recursive(true).mode(0o700).create(&self.directory)?;
+        self.lock()
+    }
+
     /// Two who write into one place would forget each other's peers.
     fn lock(&mut self) -> io::Result<()> {
         if self.lock.is_some() {
@@ -157,7 +188,14 @@ impl Writer {
         }
         let mut options = OpenOptions::new();
         let options = options.create(true).truncate(false).write(true).mode(0o600);
-        let file = options.open(self.directory.join(LOCK))?;
+        // A pipe would be waited for, and a link may lead anywhere.
+        let options = options.custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK);
+        let path = self.directory.join(LOCK);
+        let named = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", path.display()));
+        let file = options.open(&path).map_err(named)?;
+        if !file.metadata()?.is_file() {
+            return Err(named(io::Error::other("it is no file")));
+        }
         match file.try_lock() {
             Ok(()) => self.lock = Some(file),
             Err(TryLockError::WouldBlock) => {

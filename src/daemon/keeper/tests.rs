@@ -56,7 +56,7 @@ fn what_was_written_is_read_by_its_owner_alone() {
     let place = Temporary::new("whole");
     let directory = place.0.join("not/there/yet");
     by_hand(&directory).write(state()).unwrap();
-    assert_eq!(read(&directory), Some(state()));
+    assert_eq!(read(&directory).unwrap(), Some(state()));
     let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
     assert_eq!((mode(&directory.join(FILE)), mode(&directory)), (0o600, 0o700));
     assert!(!directory.join(PARTIAL).exists());
@@ -65,8 +65,8 @@ fn what_was_written_is_read_by_its_owner_alone() {
 #[test]
 fn the_first_start_has_nothing_to_read() {
     let place = Temporary::new("first");
-    assert_eq!(read(&place.0), None);
-    assert_eq!(read(&place.0.join("not/there")), None);
+    assert_eq!(read(&place.0).unwrap(), None);
+    assert_eq!(read(&place.0.join("not/there")).unwrap(), None);
     assert_eq!(place.names(), [""; 0]);
 }
 
@@ -75,12 +75,12 @@ fn what_cannot_be_read_is_set_aside_wherever_it_breaks_off() {
     let place = Temporary::new("torn");
     for cut in 0..STATE.len() {
         place.put(FILE, &STATE.as_bytes()[..cut]);
-        assert_eq!(read(&place.0), None, "cut at {cut}");
+        assert_eq!(read(&place.0).unwrap(), None, "cut at {cut}");
         assert_eq!(place.names(), [DAMAGED], "cut at {cut}");
         assert_eq!(fs::read(place.0.join(DAMAGED)).unwrap().len(), cut);
     }
     place.put(FILE, STATE.as_bytes());
-    assert!(read(&place.0).is_some());
+    assert!(read(&place.0).unwrap().is_some());
 }
 
 #[test]
@@ -89,7 +89,7 @@ fn what_is_not_ours_is_set_aside() {
     let later = STATE.replacen(":1,", ":2,", 1);
     for foreign in [later.as_bytes(), b"version = 1", b"[1, 2]", b"{}", b"\xff\xfe", &[b'['; 1 << 12]] {
         place.put(FILE, foreign);
-        assert_eq!(read(&place.0), None);
+        assert_eq!(read(&place.0).unwrap(), None);
         assert_eq!(place.names(), [DAMAGED]);
     }
     place.put(FILE, later.as_bytes());
@@ -114,7 +114,7 @@ fn a_damaged_octet_is_no_reason_not_to_start() {
         let mut octets = STATE.as_bytes().to_vec();
         octets[at] ^= 0x10;
         place.put(FILE, &octets);
-        refused += usize::from(read(&place.0).is_none());
+        refused += usize::from(read(&place.0).unwrap().is_none());
     }
     assert!(refused > STATE.len() / 2, "{refused} of {}", STATE.len());
 }
@@ -129,13 +129,13 @@ fn the_old_file_stays_until_the_new_one_is_whole() {
     place.put("state.json.partial/file", b"");
     let other = State { peers: vec![], ..state() };
     writer.write(other.clone()).unwrap_err();
-    assert_eq!(read(&place.0), Some(state()));
+    assert_eq!(read(&place.0).unwrap(), Some(state()));
     fs::remove_dir_all(place.0.join(PARTIAL)).unwrap();
     // Nor does what a killed process left behind do any harm.
     place.put(PARTIAL, &STATE.as_bytes()[..100]);
-    assert_eq!(read(&place.0), Some(state()));
+    assert_eq!(read(&place.0).unwrap(), Some(state()));
     writer.write(other.clone()).unwrap();
-    assert_eq!(read(&place.0), Some(other));
+    assert_eq!(read(&place.0).unwrap(), Some(other));
     assert_eq!(place.names(), [FILE, LOCK]);
 }
 
@@ -149,6 +149,38 @@ fn one_at_a_time_writes_into_a_place() {
     assert!(error.to_string().contains("another thirdleaf writes there"), "{error}");
     drop(one);
     other.write(state()).unwrap();
+}
+
+#[test]
+fn who_comes_second_starts_with_nothing() {
+    let place = Temporary::new("second");
+    by_hand(&place.0).write(state()).unwrap();
+    let (known, first) = open(place.0.clone()).unwrap();
+    assert_eq!(known, Some(state()));
+    assert!(open(place.0.clone()).is_none());
+    drop(first);
+    assert!(open(place.0.clone()).is_some());
+}
+
+/// What is whole and cannot be read now, a link to itself for one, is neither set aside nor written over.
+#[test]
+fn what_cannot_be_read_now_stays_where_it_is() {
+    let place = Temporary::new("unread");
+    std::os::unix::fs::symlink(FILE, place.0.join(FILE)).unwrap();
+    assert!(open(place.0.clone()).is_none());
+    assert_eq!(place.names(), [FILE, LOCK]);
+}
+
+#[test]
+fn a_lock_that_is_no_file_is_neither_followed_nor_waited_for() {
+    let place = Temporary::new("lock");
+    let path = place.0.join(LOCK);
+    std::os::unix::fs::symlink("elsewhere", &path).unwrap();
+    assert!(open(place.0.clone()).is_none());
+    assert_eq!(place.names(), [LOCK]);
+    fs::remove_file(&path).unwrap();
+    assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());
+    assert!(open(place.0.clone()).is_none());
 }
 
 struct Lines(std::sync::mpsc::Sender<Vec<u8>>);
@@ -202,7 +234,7 @@ async fn what_cannot_be_written_is_told_once_until_it_is_written_again() {
     });
     let directory = place.0.join("state");
     place.put("state", b"a file is in its way");
-    let (end, _keep) = Keeper::start(writer(directory.clone()).unwrap(), observer, clock, status);
+    let (end, _keep) = Keeper::start(start(by_hand(&directory)).unwrap(), observer, clock, status);
     let mut file = shown.clone();
     let of = |status: &Status| status.state.unwrap();
     file.wait_for(|status| of(status).failures >= 3).await.unwrap();
@@ -210,7 +242,7 @@ async fn what_cannot_be_written_is_told_once_until_it_is_written_again() {
     fs::remove_file(&directory).unwrap();
     file.wait_for(|status| of(status).written.is_some()).await.unwrap();
     let first = of(&shown.borrow()).written.unwrap();
-    assert_eq!(read(&directory).unwrap().at.as_secs(), first.as_secs());
+    assert_eq!(read(&directory).unwrap().unwrap().at.as_secs(), first.as_secs());
 
     // What does not change is not written again, but not left to grow old either.
     file.wait_for(|status| of(status).written > Some(first)).await.unwrap();
