@@ -1,5 +1,6 @@
 //! Maintenance: what somebody works on, of which nobody is told.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Json;
@@ -18,10 +19,32 @@ use crate::observer::view::Page;
 /// Shorter is over before anybody has begun.
 const SHORTEST: Duration = Duration::from_secs(1);
 
+/// What is worked on, as it is named.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Scope {
+    node: Option<Arc<str>>,
+    rack: Option<Arc<str>>,
+    cluster: Option<Arc<str>>,
+}
+
+impl Scope {
+    fn whom(self) -> Result<Whom, Problem> {
+        match self {
+            Self { node: Some(name), rack: None, cluster: None } => Ok(Whom::Node(name)),
+            Self { node: None, rack: Some(name), cluster: None } => Ok(Whom::Rack(name)),
+            Self { node: None, rack: None, cluster: Some(name) } => Ok(Whom::Cluster(name)),
+            _ => Err(Problem::bad_request(
+                "body: `scope` names exactly one of \"node\", \"rack\" and \"cluster\", such as {\"node\": \"node1\"}",
+            )),
+        }
+    }
+}
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Begun {
-    scope: Whom,
+    scope: Scope,
     #[serde(rename = "for")]
     time: String,
     reason: String,
@@ -30,7 +53,7 @@ struct Begun {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Ended {
-    scope: Whom,
+    scope: Scope,
 }
 
 /// `(sort, name)`.
@@ -64,7 +87,7 @@ pub(super) async fn start(
 ) -> Result<Json<Done>, Problem> {
     params.finish()?;
     let Begun { scope, time, reason: given } = parse(&octets(body)?)?;
-    let (time, reason) = (duration(&time)?, reason(&given)?);
+    let (scope, time, reason) = (scope.whom()?, duration(&time)?, reason(&given)?);
     match state.ask(state.app.observer.start_maintenance(scope, time, reason)).await? {
         Ok(Window { scope, until, reason, .. }) => {
             Ok(state.kept(format!("maintenance of {scope} until {until}: {reason}")).await)
@@ -84,6 +107,7 @@ pub(super) async fn end(
 ) -> Result<Json<Done>, Problem> {
     params.finish()?;
     let Ended { scope } = parse(&octets(body)?)?;
+    let scope = scope.whom()?;
     match state.ask(state.app.observer.end_maintenance(scope.clone())).await? {
         Some(_) => Ok(state.kept(format!("maintenance of {scope} ended")).await),
         None => Err(Problem::not_found(format!("there is no maintenance of {scope}"))),
