@@ -137,8 +137,13 @@ impl Shared {
         if !candidates.iter().any(|peer| snapshot.peer(peer).is_some()) {
             return Err(Problem::not_found(format!("{} is not known", whom.peer)));
         }
+        let address = whom.peer;
         match self.ask(self.app.observer.forget(whom.leaf, whom.peer)).await? {
-            0 => Err(still_known(&whom.peer.to_string())),
+            0 => {
+                let is_up = |peer| snapshot.peer(peer).is_some_and(|peer| peer.up);
+                let pinned = self.config().nodes.iter().any(|node| node.addresses.contains(&address));
+                Err(still_known(&address.to_string(), candidates.iter().any(is_up), pinned))
+            }
             _ => Ok(self.kept(format!("{} forgotten", whom.peer)).await),
         }
     }
@@ -152,16 +157,32 @@ impl Shared {
             let hint = did_you_mean(config::nearest(&node, names.into_iter()));
             return Err(Problem::not_found(format!("there is no node {node:?}{hint}")));
         }
-        match self.ask(self.app.observer.forget_node(node.clone(), cluster)).await? {
-            0 => Err(still_known(&node)),
+        match self.ask(self.app.observer.forget_node(node.clone(), cluster.clone())).await? {
+            0 => {
+                let is_meant = |name: Option<&str>, of: &str| {
+                    name == Some(node.as_str()) && cluster.as_deref().is_none_or(|cluster| cluster == of)
+                };
+                let mut peers = snapshot.peers.iter();
+                let up = peers.any(|peer| peer.up && is_meant(peer.node.as_deref(), &peer.cluster));
+                let pinned = self.config().nodes.iter().any(|pin| *pin.name == *node);
+                Err(still_known(&node, up, pinned))
+            }
             1 => Ok(self.kept(format!("{node} forgotten")).await),
             count => Ok(self.kept(format!("{node} forgotten, {count} peers")).await),
         }
     }
 }
 
-fn still_known(whom: &str) -> Problem {
-    let message = format!("{whom} is up or pinned; only a dynamic peer that is down can be forgotten");
+fn still_known(whom: &str, up: bool, pinned: bool) -> Problem {
+    let why = match (up, pinned) {
+        (true, true) => {
+            "is up, and pinned: end its session, and take it out of [[nodes]] in the configuration"
+        }
+        (false, true) => "is pinned: take it out of [[nodes]] in the configuration",
+        // Who is neither has come up meanwhile.
+        (_, false) => "is up: end its session",
+    };
+    let message = format!("{whom} {why}; only a dynamic peer that is down can be forgotten");
     Problem::new(StatusCode::CONFLICT, "still_known", message)
 }
 

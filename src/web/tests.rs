@@ -146,7 +146,7 @@ async fn changes_that_cannot_be_made_say_why() {
         ("peers/forget", json!({"peer": "10.0.0.1"}), 404, "10.0.0.1 is not known"),
         ("peers/forget", json!({"node": "nodel"}), 404, "no node \"nodel\"; did you mean \"node1\"?"),
         ("peers/forget", json!({"node": "node1", "cluster": "red"}), 404, "no node \"node1\""),
-        ("peers/forget", json!({"node": "node1"}), 409, "node1 is up or pinned"),
+        ("peers/forget", json!({"node": "node1"}), 409, "node1 is pinned: take it out of [[nodes]]"),
         ("peers/forget", json!({"node": "node1", "leaf": "rack1"}), 400, "a \"node\""),
         ("peers/forget", json!({"node": "node1", "peer": "10.0.0.1"}), 400, "a \"node\""),
         ("peers/forget", json!({}), 400, "a \"node\""),
