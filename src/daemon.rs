@@ -248,7 +248,10 @@ impl Steward {
 
     /// All of the file, or nothing of it.
     async fn take_up(&self, source: &Path) -> Result<String, String> {
-        let new = config::load(source, &Machine).map_err(|errors| errors.to_string())?;
+        let path = source.to_owned();
+        // A disk that is slow must not hold up sessions.
+        let loaded = tokio::task::spawn_blocking(move || config::load(&path, &Machine)).await;
+        let new = loaded.map_err(|error| error.to_string())?.map_err(|errors| errors.to_string())?;
         let changes = config::diff(&self.current.borrow(), &new);
         let refused: Vec<String> = changes.refused().map(ToString::to_string).collect();
         if !refused.is_empty() {
