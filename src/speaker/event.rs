@@ -97,8 +97,8 @@ pub struct Closed {
 }
 
 /// Somebody wants to peer, for an OPEN came, or something that only a speaker of BGP sends, and will not get
-/// in. Port probes are not told, nor who has another connection or is above its prefix limit; of one peer, one
-/// attempt in a second is.
+/// in. Port probes are not told (but with too low a TTL a bare connection is), nor who has another connection or
+/// is above its prefix limit; of one peer, one attempt in a second is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Refused {
     /// Who, on which leaf.
