@@ -170,6 +170,7 @@ impl Core {
             self.flushed = now;
             self.flush(now);
         }
+        self.findings.unroll_due(now);
         // What opens must be explained before.
         if self.explained.after(GATHER) <= now || self.findings.is_due(now) {
             self.explained = now;

@@ -288,11 +288,7 @@ impl Findings {
 
     /// What became of findings since the last call, in order.
     pub fn tick(&mut self, now: Timestamp) -> Vec<Transition> {
-        while self.unrolls.first().is_some_and(|(due, _)| *due <= now)
-            && let Some((_, peer)) = self.unrolls.pop_first()
-        {
-            self.unroll(&peer, now);
-        }
+        self.unroll_due(now);
         while let Some(&(due, number)) = self.due.first()
             && due <= now
         {

@@ -180,8 +180,17 @@ impl Findings {
         }
     }
 
+    /// Has those fall apart whose time it is. To be called before it is asked what explains their parts.
+    pub(in crate::observer) fn unroll_due(&mut self, now: Timestamp) {
+        while self.unrolls.first().is_some_and(|(due, _)| *due <= now)
+            && let Some((_, peer)) = self.unrolls.pop_first()
+        {
+            self.unroll(&peer, now);
+        }
+    }
+
     /// The other way round: few were left for long enough.
-    pub(super) fn unroll(&mut self, peer: &PeerId, now: Timestamp) {
+    fn unroll(&mut self, peer: &PeerId, now: Timestamp) {
         let Some(routes) = self.rogues.get_mut(peer) else { return };
         let singles: Vec<_> = routes.singles().collect();
         let (whole, proof) = (routes.whole(), routes.proof(String::new()));

@@ -232,3 +232,67 @@ fn blocks_that_two_nodes_announce_do_not_hide_a_mesh() {
         assert!(told(&world).contains(&"mesh_left_on".to_owned()), "round {round}: {:?}", told(&world));
     }
 }
+
+#[test]
+fn a_node_that_is_refused_as_others_are_is_not_lost_besides() {
+    let mut world = World::new();
+    let node = world.healthy_node();
+    let refuse = |world: &mut World, address: &str| {
+        let refused = Refused {
+            peer: PeerId { leaf: "leaf1".into(), address: ip(address) },
+            at: world.now,
+            why: Refusal::AsNotAllowed,
+            offered_as: Some(65300),
+            expected: String::new(),
+            detail: String::new(),
+        };
+        world.hear(Event::Refused(Box::new(refused)));
+        world.pass(SECOND * 10);
+    };
+    (0..12).for_each(|_| refuse(&mut world, "192.168.1.77"));
+    assert_eq!(told(&world), ["peer_refused"]);
+    world.close(&node, Loss::Final);
+    (0..12).for_each(|_| refuse(&mut world, NODE));
+    assert_eq!(told(&world), ["peer_refused"]);
+    let lost = world.finding("peer_down");
+    assert_eq!(lost.muted, Some(format!("absorbed:{}", world.finding("peer_refused").id)));
+}
+
+#[test]
+fn work_on_one_rack_mutes_no_session_in_another() {
+    let mut world = World::new();
+    // Others stay, so that it is neither the rack nor us.
+    for n in 10..16 {
+        come_up(&mut world, 1, n);
+        come_up(&mut world, 3, n);
+    }
+    let sessions = [world.healthy_node(), world.up("leaf3", NODE, NODE_AS, NODE)];
+    world.announce(&sessions[1], &OWN);
+    world.end_of_rib(&sessions[1]);
+    world.pass(MINUTE);
+    let window = Window {
+        scope: Whom::Rack("rack1".into()),
+        since: world.now,
+        until: world.now.after(MINUTE * 60),
+        reason: "new disks".to_owned(),
+    };
+    world.core.start_maintenance(window).unwrap();
+    for session in &sessions {
+        world.close(session, Loss::Final);
+    }
+    world.pass(MINUTE * 2);
+    assert_eq!(told(&world).iter().filter(|kind| *kind == "peer_down").count(), 1);
+}
+
+#[test]
+fn two_owners_of_a_block_are_told_beside_the_mesh() {
+    let mut world = World::new();
+    let all = mesh_nodes(&mut world, 12);
+    world.settle();
+    leave_mesh_on(&mut world, &all, |n| vec![format!("10.244.{n}.0/26")]);
+    world.pass(MINUTE);
+    assert_eq!(told(&world), ["mesh_left_on"]);
+    world.announce(&all[3], &["10.244.4.0/26"]);
+    world.pass(MINUTE);
+    assert_eq!(told(&world), ["mesh_left_on", "duplicate_pod_block"]);
+}
