@@ -24,6 +24,12 @@ const SILENCE: Duration = Duration::from_secs(40);
 /// Parameters of a request; those without a value are left out.
 pub(super) type Query<'a> = [(&'a str, Option<String>)];
 
+/// What was done, as the daemon says it.
+#[derive(Deserialize)]
+struct Done {
+    result: String,
+}
+
 /// Asks one daemon.
 pub(super) struct Client {
     http: reqwest::Client,
@@ -65,13 +71,10 @@ impl Client {
         self.document(self.http.get(self.url(path)).query(query)).await
     }
 
-    /// `POST`s one document and reads the answer.
-    pub(super) async fn post<T: DeserializeOwned>(
-        &self,
-        path: &str,
-        body: &impl Serialize,
-    ) -> Result<T, Error> {
-        self.document(self.http.post(self.url(path)).json(body)).await
+    /// `POST`s one document; answers what was done.
+    pub(super) async fn post(&self, path: &str, body: &impl Serialize) -> Result<String, Error> {
+        let Done { result } = self.document(self.http.post(self.url(path)).json(body)).await?;
+        Ok(result)
     }
 
     /// Opens a stream of server-sent events after event `last`.

@@ -7,7 +7,7 @@ use std::io::Write;
 
 use clap::builder::PossibleValuesParser;
 use clap::{Args, Subcommand, ValueEnum};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use super::client::Client;
 use super::output::{self, Format, Printer, Row, Style};
@@ -66,11 +66,6 @@ struct Ack {
     reason: String,
 }
 
-#[derive(Deserialize)]
-struct Answer {
-    result: String,
-}
-
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum State {
     Pending,
@@ -99,8 +94,8 @@ impl Findings {
     ) -> Result<Exit, Error> {
         match (&self.action, &self.id) {
             (Some(Action::Ack(ack)), _) => {
-                let answer: Answer = client.post("/api/v1/findings/ack", ack).await?;
-                writeln!(out, "{}", printable(&answer.result))?;
+                let done = client.post("/api/v1/findings/ack", ack).await?;
+                writeln!(out, "{}", printable(&done))?;
                 Ok(Exit::FINE)
             }
             (Some(Action::Show(Show { id })), _) | (None, Some(id)) => show(id, client, style, out).await,

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use humantime::{format_duration, parse_duration};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use super::client::Client;
 use super::output::{self, Row, Style};
@@ -82,11 +82,6 @@ struct End<'a> {
     scope: &'a Whom,
 }
 
-#[derive(Deserialize)]
-struct Answer {
-    result: String,
-}
-
 impl Maintenance {
     pub(super) async fn execute(
         self,
@@ -94,7 +89,7 @@ impl Maintenance {
         style: &Style,
         out: &mut impl Write,
     ) -> Result<Exit, Error> {
-        let answer: Answer = match &self.action {
+        let done = match &self.action {
             None | Some(Action::List) => {
                 let pages = client.pages::<Window>("/api/v1/maintenance", &[], None);
                 output::list(pages, style, out).await?;
@@ -121,7 +116,7 @@ impl Maintenance {
                 client.post("/api/v1/maintenance/end", &End { scope }).await?
             }
         };
-        writeln!(out, "{}", printable(&answer.result))?;
+        writeln!(out, "{}", printable(&done))?;
         Ok(Exit::FINE)
     }
 }

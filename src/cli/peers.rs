@@ -4,7 +4,7 @@ use std::io::Write;
 use std::net::IpAddr;
 
 use clap::{Args, Subcommand};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use super::client::Client;
 use super::output::{self, Row, Style};
@@ -97,11 +97,6 @@ impl Gone {
     }
 }
 
-#[derive(Deserialize)]
-struct Answer {
-    result: String,
-}
-
 impl Peers {
     pub(super) async fn execute(
         self,
@@ -109,12 +104,12 @@ impl Peers {
         style: &Style,
         out: &mut impl Write,
     ) -> Result<Exit, Error> {
-        let answer: Answer = match &self.action {
+        let done = match &self.action {
             None => return self.list(client, style, out).await,
             Some(Action::Reset(whom)) => client.post("/api/v1/peers/reset", whom).await?,
             Some(Action::Forget(whom)) => client.post("/api/v1/peers/forget", &whom.read()?).await?,
         };
-        writeln!(out, "{}", answer.result)?;
+        writeln!(out, "{done}")?;
         Ok(Exit::FINE)
     }
 

@@ -106,22 +106,24 @@ fn a_limit_that_a_node_reaches_on_two_leaves_is_told_once() {
     assert_eq!(told(&world), ["prefix_limit"]);
 }
 
+/// Somebody tries with an AS that is not allowed, and ten seconds pass.
+fn refuse(world: &mut World, address: &str) {
+    let refused = Refused {
+        peer: PeerId { leaf: "leaf1".into(), address: ip(address) },
+        at: world.now,
+        why: Refusal::AsNotAllowed,
+        offered_as: Some(65300),
+        expected: String::new(),
+        detail: String::new(),
+    };
+    world.hear(Event::Refused(Box::new(refused)));
+    world.pass(SECOND * 10);
+}
+
 #[test]
 fn a_stranger_that_is_known_does_not_hide_a_node_that_is_refused() {
     let mut world = World::new();
     let node = world.healthy_node();
-    let refuse = |world: &mut World, address: &str| {
-        let refused = Refused {
-            peer: PeerId { leaf: "leaf1".into(), address: ip(address) },
-            at: world.now,
-            why: Refusal::AsNotAllowed,
-            offered_as: Some(65300),
-            expected: String::new(),
-            detail: String::new(),
-        };
-        world.hear(Event::Refused(Box::new(refused)));
-        world.pass(SECOND * 10);
-    };
     (0..12).for_each(|_| refuse(&mut world, "192.168.1.77"));
     assert_eq!(told(&world), ["peer_refused"]);
     let id = world.finding("peer_refused").id;
@@ -237,18 +239,6 @@ fn blocks_that_two_nodes_announce_do_not_hide_a_mesh() {
 fn a_node_that_is_refused_as_others_are_is_not_lost_besides() {
     let mut world = World::new();
     let node = world.healthy_node();
-    let refuse = |world: &mut World, address: &str| {
-        let refused = Refused {
-            peer: PeerId { leaf: "leaf1".into(), address: ip(address) },
-            at: world.now,
-            why: Refusal::AsNotAllowed,
-            offered_as: Some(65300),
-            expected: String::new(),
-            detail: String::new(),
-        };
-        world.hear(Event::Refused(Box::new(refused)));
-        world.pass(SECOND * 10);
-    };
     (0..12).for_each(|_| refuse(&mut world, "192.168.1.77"));
     assert_eq!(told(&world), ["peer_refused"]);
     world.close(&node, Loss::Final);
