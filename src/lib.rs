@@ -55,6 +55,7 @@ pub mod bgp;
 pub mod cli;
 pub mod config;
 pub mod daemon;
+pub mod eepg;
 pub mod lab;
 pub mod metrics;
 pub mod mrt;

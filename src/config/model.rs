@@ -11,6 +11,13 @@ use serde::Serialize;
 
 use super::shown;
 
+mod sync;
+
+pub use sync::{
+    Apic, Auth, Caps, Contracts, Digest, Eepg, FabricCaps, MassWithdraw, Match, Mode, Piece, Redirect,
+    Safety, SubnetScope, Template, Trust,
+};
+
 /// A whole, valid configuration, secrets read.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Config {
@@ -33,6 +40,17 @@ pub struct Config {
     pub limits: FabricLimits,
     /// `[metrics]`.
     pub metrics: Metrics,
+    /// `[[apic]]`, in the file's order.
+    #[serde(rename = "apic")]
+    pub apics: Vec<Apic>,
+    /// `[[eepg]]`, in the file's order.
+    #[serde(rename = "eepg")]
+    pub eepgs: Vec<Eepg>,
+    /// `[[redirect]]`, in the file's order.
+    #[serde(rename = "redirect")]
+    pub redirects: Vec<Redirect>,
+    /// `[safety]`.
+    pub safety: Safety,
 }
 
 /// `[global]`: restart-only.

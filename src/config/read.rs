@@ -10,7 +10,7 @@ use ipnet::IpNet;
 use super::environment::Environment;
 use super::error::{Error, Errors};
 use super::model::{
-    Config, FabricLimits, Findings, Global, Http, Log, LogFormat, LogLevel, Metrics, PerPeer,
+    Config, FabricLimits, Findings, Global, Http, Log, LogFormat, LogLevel, Metrics, PerPeer, Safety,
 };
 use super::source::Sources;
 use super::table::{Reporter, Section, Value, suggestion};
@@ -89,7 +89,24 @@ fn root(mut root: Section<'_, '_>, secrets: &Secrets<'_>) -> Config {
     let findings = findings(root.section("findings"));
     let limits = limits(root.section("limits"));
     let metrics = metrics(root.section("metrics"));
-    Config { global, http, leaves, neighbors: neighbors.read, nodes, policy, findings, limits, metrics }
+    let (apics, eepgs, redirects) = (Vec::new(), Vec::new(), Vec::new());
+    let safety = Safety::default();
+    let neighbors = neighbors.read;
+    Config {
+        global,
+        http,
+        leaves,
+        neighbors,
+        nodes,
+        policy,
+        findings,
+        limits,
+        metrics,
+        apics,
+        eepgs,
+        redirects,
+        safety,
+    }
 }
 
 fn version(root: &mut Section<'_, '_>) {
