@@ -98,6 +98,10 @@ fn config() -> Config {
         },
         limits: FabricLimits::default(),
         metrics: Metrics { per_peer: PerPeer::All, rogue_routes_max: 100 },
+        apics: vec![],
+        eepgs: vec![],
+        redirects: vec![],
+        safety: Safety::default(),
     }
 }
 

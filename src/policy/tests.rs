@@ -74,6 +74,10 @@ fn config() -> Config {
         },
         limits: model::FabricLimits::default(),
         metrics: model::Metrics { per_peer: model::PerPeer::All, rogue_routes_max: 100 },
+        apics: vec![],
+        eepgs: vec![],
+        redirects: vec![],
+        safety: model::Safety::default(),
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::config::Config;
 use crate::config::model::{
     AsRange, FabricLimits, Findings, Global, Http, Leaf, LimitAction, Limits, Log, LogFormat, LogLevel,
-    Metrics, Neighbors, NextHop, OriginAs, PerPeer, Policy, Transit, Unique, UniqueAs, Uniqueness,
+    Metrics, Neighbors, NextHop, OriginAs, PerPeer, Policy, Safety, Transit, Unique, UniqueAs, Uniqueness,
 };
 
 mod churn;
@@ -83,5 +83,9 @@ pub(super) fn config(leaves: Vec<Leaf>, neighbors: Vec<Neighbors>) -> Config {
         },
         limits: FabricLimits::default(),
         metrics: Metrics { per_peer: PerPeer::All, rogue_routes_max: 100 },
+        apics: vec![],
+        eepgs: vec![],
+        redirects: vec![],
+        safety: Safety::default(),
     }
 }
