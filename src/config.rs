@@ -21,6 +21,7 @@ pub use diff::{Change, Changes, Effect, diff, same_terms};
 pub use environment::{Environment, Machine};
 pub use error::{Error, Errors};
 pub use model::Config;
+pub(crate) use shown::left_out;
 pub use shown::text;
 pub(crate) use table::nearest;
 

@@ -166,7 +166,7 @@ fn secrets(text: &str) -> Vec<Range<usize>> {
     let mut at = 0;
     while let Some((word, end)) = next_word(text, at) {
         at = end;
-        if !looks_secret(word) {
+        if !looks_secret(word) || opens_table(text, word, end) {
             continue;
         }
         if let Some(value) = value_after(text, end) {
@@ -191,9 +191,18 @@ fn looks_secret(word: &str) -> bool {
         return false;
     }
     let alike = |secret: &str| strsim::normalized_damerau_levenshtein(&word, secret) >= 0.7;
-    ["pass", "key", "psk", "auth"].contains(&word.as_str())
+    ["pass", "pw", "pwd", "psk", "auth"].contains(&word.as_str())
+        || word.starts_with("key")
+        || word.ends_with("key")
         || ["passw", "secret", "token", "md5"].iter().any(|part| word.contains(part))
         || ["password", "secret", "token"].into_iter().any(alike)
+}
+
+/// Whether this is `auth = {`: what stands within is looked at key by key.
+fn opens_table(text: &str, word: &str, end: usize) -> bool {
+    let rest = text.get(end..).unwrap_or_default().trim_start_matches([' ', '\t']);
+    let value = rest.strip_prefix('=').map(|value| value.trim_start_matches([' ', '\t']));
+    word == "auth" && value.is_some_and(|value| value.starts_with('{'))
 }
 
 /// The value behind a key that ends at `from`, if a value follows: to the end of its string, or of the line.

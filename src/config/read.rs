@@ -2,27 +2,38 @@
 //! before it.
 
 use std::net::{IpAddr, SocketAddr};
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
+use humantime::format_duration;
 use ipnet::IpNet;
 
 use super::environment::Environment;
 use super::error::{Error, Errors};
 use super::model::{
-    Config, FabricLimits, Findings, Global, Http, Log, LogFormat, LogLevel, Metrics, PerPeer, Safety,
+    Config, FabricLimits, Findings, Global, Http, Log, LogFormat, LogLevel, Metrics, PerPeer,
 };
 use super::source::Sources;
-use super::table::{Reporter, Section, Value, suggestion};
+use super::table::{Place, Reporter, Section, Value, suggestion};
 
+mod apic;
+mod eepg;
 mod include;
 mod leaf;
+mod matching;
+mod names;
 mod neighbors;
 mod node;
 mod policy;
+mod redirect;
+mod safety;
 mod secret;
+mod template;
 
 use leaf::Listeners;
+use matching::Ground;
+use names::Names;
 use secret::Secrets;
 
 /// What speakers of two octets hear instead of a longer number (RFC 6793, 9).
@@ -80,17 +91,24 @@ fn root(mut root: Section<'_, '_>, secrets: &Secrets<'_>) -> Config {
     // What it names is read by now.
     root.take("include");
     let mut listeners = Listeners::default();
-    let global = global(root.section("global"));
+    let (global, own_name) = global(root.section("global"));
     let http = http(root.section("http"), secrets, &mut listeners);
+    let wrong_before = root.reporter().count();
     let leaves = leaf::leaves(&mut root, &mut listeners);
     let neighbors = neighbors::neighbors(&mut root, &leaves, secrets);
     let nodes = node::nodes(&mut root, &neighbors);
-    let policy = policy::policy(root.section("policy"), &leaves, &neighbors, &nodes);
+    let names = Names::of(&leaves, &neighbors, &nodes);
+    let policy = policy::policy(root.section("policy"), &names);
+    let complete = root.reporter().count() == wrong_before;
     let findings = findings(root.section("findings"));
     let limits = limits(root.section("limits"));
     let metrics = metrics(root.section("metrics"));
-    let (apics, eepgs, redirects) = (Vec::new(), Vec::new(), Vec::new());
-    let safety = Safety::default();
+    let fabrics = apic::apics(&mut root, secrets, own_name.as_ref());
+    let ground = Ground { names, allow: &policy.allow, complete, fabrics: &fabrics };
+    let eepgs = eepg::eepgs(&mut root, &ground);
+    let redirects = redirect::redirects(&mut root, &ground);
+    let safety = safety::safety(root.section("safety"), &fabrics);
+    let apics = fabrics.read;
     let neighbors = neighbors.read;
     Config {
         global,
@@ -120,8 +138,10 @@ fn version(root: &mut Section<'_, '_>) {
     }
 }
 
-fn global(mut section: Section<'_, '_>) -> Global {
-    let name = section.read("name", name).map(|name| name.to_string());
+/// And where its name stands.
+fn global(mut section: Section<'_, '_>) -> (Global, Option<(Arc<str>, Place)>) {
+    let named = section.read("name", |value| Some((name(value)?, value.place.clone())));
+    let name = named.as_ref().map(|(name, _)| name.to_string());
     let state_dir = section.read("state_dir", Value::path);
     let mut log = section.section("log");
     let formats = [("text", LogFormat::Text), ("json", LogFormat::Json)];
@@ -134,7 +154,7 @@ fn global(mut section: Section<'_, '_>) -> Global {
     ];
     let format = log.read("format", |value| value.choice(&formats)).unwrap_or_default();
     let level = log.read("level", |value| value.choice(&levels)).unwrap_or_default();
-    Global { name, state_dir, log: Log { format, level } }
+    (Global { name, state_dir, log: Log { format, level } }, named)
 }
 
 fn http(mut section: Section<'_, '_>, secrets: &Secrets<'_>, listeners: &mut Listeners) -> Http {
@@ -234,6 +254,27 @@ const fn unusable(asn: u32) -> Option<&'static str> {
         AS_TRANS => Some("is AS_TRANS, which stands for other ASes (RFC 6793)"),
         _ => None,
     }
+}
+
+/// A duration in `range`; `why` says what the bounds are for.
+fn within(value: &Value<'_, '_>, range: RangeInclusive<Duration>, why: &str) -> Option<Duration> {
+    let duration = value.duration()?;
+    if range.contains(&duration) {
+        return Some(duration);
+    }
+    let [least, most] = [range.start(), range.end()].map(|end| format_duration(*end));
+    value.fail_with(format!("must be from {least} to {most}"), why);
+    None
+}
+
+/// A share: above 0, at most 1.
+fn share(value: &Value<'_, '_>, help: &str) -> Option<f64> {
+    let share = value.float()?;
+    if share > 0.0 && share <= 1.0 {
+        return Some(share);
+    }
+    value.fail_with("must be above 0 and at most 1", help);
+    None
 }
 
 /// A prefix without host bits.

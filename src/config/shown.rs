@@ -7,9 +7,21 @@ use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
 use super::Config;
-use super::model::{AsRange, Limits, Neighbors, Secret};
+use super::model::{AsRange, Auth, Limits, Neighbors, Secret, Trust};
 
-/// A file that says the same, secrets left out.
+/// The environment variable that stands in [`text`] for a secret which must be there.
+const LEFT_OUT: &str = "LEFT_OUT";
+
+/// What an [`Environment`](super::Environment) answers that reads what [`text`] wrote: a stand-in for secrets
+/// that were left out.
+pub(crate) fn left_out(variable: &str) -> Option<String> {
+    // What wants a key in PEM finds one here, too.
+    (variable == LEFT_OUT)
+        .then(|| "-----BEGIN PRIVATE KEY-----\nleft out\n-----END PRIVATE KEY-----".to_owned())
+}
+
+/// A file that says the same, secrets left out: those that must be there are looked for in the environment
+/// variable `LEFT_OUT`.
 ///
 /// # Errors
 ///
@@ -23,6 +35,15 @@ pub fn text(config: &Config) -> Result<String, toml::ser::Error> {
     for entry in file.get_mut("neighbors").and_then(toml::Value::as_array_mut).into_iter().flatten() {
         if let Some(entry) = entry.as_table_mut() {
             entry.remove("password");
+        }
+    }
+    for apic in file.get_mut("apic").and_then(toml::Value::as_array_mut).into_iter().flatten() {
+        if let Some(auth) = apic.get_mut("auth").and_then(toml::Value::as_table_mut) {
+            for (secret, variable) in [("password", "password_env"), ("key", "key_env")] {
+                if auth.remove(secret).is_some() {
+                    auth.insert(variable.to_owned(), LEFT_OUT.into());
+                }
+            }
         }
     }
     drop_empty(&mut file);
@@ -58,6 +79,40 @@ pub(super) fn durations<S: Serializer>(
         map.serialize_entry(kind, &format_duration(*duration).to_string())?;
     }
     map.end()
+}
+
+/// `manage` as a word.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
+pub(super) fn manage<S: Serializer>(manage: &bool, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(if *manage { "always" } else { "never" })
+}
+
+impl Serialize for Auth {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("user", self.user())?;
+        match self {
+            Self::Password { password, .. } => map.serialize_entry("password", password)?,
+            Self::Certificate { cert_name, key, .. } => {
+                map.serialize_entry("cert_name", cert_name)?;
+                map.serialize_entry("key", key)?;
+            }
+        }
+        map.end()
+    }
+}
+
+impl Serialize for Trust {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        match self {
+            Self::System => {}
+            Self::Authorities(certificates) => map.serialize_entry("ca", certificates)?,
+            Self::Pinned(digests) => map.serialize_entry("pin_sha256", digests)?,
+            Self::Insecure => map.serialize_entry("insecure", &true)?,
+        }
+        map.end()
+    }
 }
 
 impl Serialize for AsRange {

@@ -15,7 +15,7 @@ use super::error::Error;
 use super::source::{Source, Sources};
 
 /// Keys that versions to come will know: told apart from mistakes.
-const LATER: [&str; 7] = ["alerts", "apic", "eepg", "journal", "redirect", "safety", "tls"];
+const LATER: [&str; 3] = ["alerts", "journal", "tls"];
 
 /// Where something stands in a file.
 #[derive(Clone, Debug)]
@@ -44,6 +44,11 @@ impl<'t> Reporter<'t> {
 
     pub(super) fn into_errors(self) -> Vec<Error> {
         self.errors.into_inner()
+    }
+
+    /// How much is wrong so far.
+    pub(super) fn count(&self) -> usize {
+        self.errors.borrow().len()
     }
 
     /// The file that `place` is in.

@@ -19,6 +19,7 @@ mod carets;
 mod changes;
 mod include;
 mod secrets;
+mod sync;
 
 /// The shortest useful file.
 const SHORTEST: &str = r#"
@@ -173,7 +174,9 @@ fn whole_reference() -> Config {
     let text: Vec<&str> = REFERENCE.lines().map(line).collect();
     let secrets = Fake::default()
         .file("/etc/thirdleaf/token", "sesame\n")
-        .file("/etc/thirdleaf/rack1.md5", "key of rack 1\n");
+        .file("/etc/thirdleaf/rack1.md5", "key of rack 1\n")
+        .file("/etc/thirdleaf/apic.password", "sesame\n")
+        .file("/etc/thirdleaf/apic-ca.pem", sync::CERTIFICATE);
     read_in(&text.join("\n"), &secrets).unwrap()
 }
 
@@ -197,6 +200,7 @@ fn the_keys_of_the_reference_show_the_defaults() {
     assert_eq!(std::mem::take(&mut config.findings.open_after).len(), 23);
     let minute = Duration::from_mins(1);
     assert_eq!(std::mem::take(&mut config.findings.resolve_after), [("peer_down".to_owned(), minute)]);
+    sync::is_the_shortest_fabric(&mut config);
     assert_eq!(config, read(SHORTEST).unwrap());
 }
 
@@ -212,9 +216,11 @@ fn the_reference_has_every_key() {
             _ => {}
         }
     }
-    let mut found = ["password_env", "token_env"].map(String::from).to_vec();
+    let mut found = ["password_env", "token_env", "key_file", "key_env", "cert_name", "pin_sha256", "ca ="]
+        .map(String::from)
+        .to_vec();
     keys(&serde_json::to_value(whole_reference()).unwrap(), &mut found);
-    assert!(found.len() > 60, "{found:?}");
+    assert!(found.len() > 120, "{found:?}");
     for key in found {
         assert!(REFERENCE.contains(&key), "{key}");
     }

@@ -21,6 +21,7 @@ pub struct Apic {
     /// Who we are there.
     pub auth: Auth,
     /// Who may answer.
+    #[serde(flatten)]
     pub trust: Trust,
     /// How many requests a second may leave, on average.
     pub requests_per_second: u32,
@@ -36,8 +37,7 @@ pub struct Apic {
 }
 
 /// `auth` of an APIC.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Auth {
     /// A session (`aaaLogin`).
     Password {
@@ -67,8 +67,7 @@ impl Auth {
 }
 
 /// How controllers prove who they are.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Trust {
     /// By a certificate that the machine trusts.
     System,
@@ -140,6 +139,7 @@ pub struct Eepg {
     /// The flags of its members (`l3extSubnet.scope`).
     pub scope: Vec<SubnetScope>,
     /// `false`: what matches is left alone.
+    #[serde(serialize_with = "shown::manage")]
     pub manage: bool,
     /// How much of it there may be.
     pub caps: Caps,

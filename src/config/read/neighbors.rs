@@ -10,7 +10,7 @@ use super::super::error::Error;
 use super::super::model::{AsRange, Leaf, LimitAction, Limits, Neighbors};
 use super::super::table::{Place, Section, Value};
 use super::secret::Secrets;
-use super::{AS_TRANS, name, prefix, unusable};
+use super::{AS_TRANS, name, prefix, share, unusable};
 
 /// The white paper's leaf.
 const HOLD_TIME: Duration = Duration::from_secs(3);
@@ -158,12 +158,7 @@ fn limits(mut section: Section<'_, '_>) -> Limits {
 }
 
 fn warn_at(value: &Value<'_, '_>) -> Option<f64> {
-    let share = value.float()?;
-    if !(share > 0.0 && share <= 1.0) {
-        value.fail_with("must be above 0 and at most 1", "it is a share of `prefixes`: 0.8 warns at 80 %");
-        return None;
-    }
-    Some(share)
+    share(value, "it is a share of `prefixes`: 0.8 warns at 80 %")
 }
 
 fn max_stale_time(mut section: Section<'_, '_>) -> Duration {

@@ -1,71 +1,18 @@
 //! `[policy]` and `[[policy.allow]]`.
 
-use std::sync::Arc;
-
 use ipnet::IpNet;
 
 use super::super::error::Error;
 use super::super::model::{
-    Allow, AllowClass, Except, Expect, Leaf, NextHop, Node, OriginAs, Policy, Transit, Unique, UniqueAs,
-    Uniqueness,
+    Allow, AllowClass, Except, Expect, NextHop, OriginAs, Policy, Transit, Unique, UniqueAs, Uniqueness,
 };
 use super::super::table::{Section, Value};
-use super::neighbors::{Entries, ranges};
+use super::names::Names;
+use super::neighbors::ranges;
 use super::prefix;
 
-/// What the entries may name.
-struct Names<'c> {
-    clusters: Vec<&'c str>,
-    vrfs: Vec<&'c str>,
-    racks: Vec<&'c str>,
-    nodes: Vec<&'c str>,
-    /// Whether all sections that give names could be read.
-    complete: bool,
-}
-
-impl Names<'_> {
-    /// The names under `key`, each of which must be one of `known`; none if the key is not there.
-    fn known(
-        &self,
-        section: &mut Section<'_, '_>,
-        key: &'static str,
-        what: &str,
-        known: &[&str],
-    ) -> Vec<Arc<str>> {
-        let mut names = Vec::new();
-        let Some(value) = section.take(key) else { return names };
-        for value in value.some() {
-            match value.text() {
-                Some(name) if known.contains(&name) || !self.complete => names.push(name.into()),
-                Some(name) => {
-                    value.unknown_word(what, name, known.iter().copied(), &format!("the {what}s are"));
-                }
-                None => {}
-            }
-        }
-        names
-    }
-}
-
 /// The policy; the other sections say which names it may use.
-pub(super) fn policy(
-    mut section: Section<'_, '_>,
-    leaves: &[Leaf],
-    neighbors: &Entries,
-    nodes: &[Node],
-) -> Policy {
-    let clusters = leaves.iter().map(|leaf| &*leaf.cluster);
-    let vrfs = leaves.iter().map(|leaf| &*leaf.vrf);
-    let racks = leaves.iter().map(|leaf| &*leaf.rack);
-    let names = Names {
-        clusters: unique(clusters.chain(neighbors.read.iter().map(|entry| &*entry.cluster))),
-        vrfs: unique(vrfs.chain(neighbors.read.iter().map(|entry| &*entry.vrf))),
-        racks: unique(racks.chain(nodes.iter().filter_map(|node| node.rack.as_deref()))),
-        nodes: unique(nodes.iter().map(|node| &*node.name)),
-        complete: neighbors.complete
-            && leaves.iter().all(|leaf| !leaf.name.is_empty())
-            && nodes.iter().all(|node| !node.name.is_empty()),
-    };
+pub(super) fn policy(mut section: Section<'_, '_>, names: &Names<'_>) -> Policy {
     let max_as_path = section.take("max_as_path");
     let count_leaf_as = section.read("count_leaf_as", Value::bool).unwrap_or(true);
     let next_hops = [("peer", NextHop::Peer), ("any", NextHop::Any)];
@@ -77,7 +24,7 @@ pub(super) fn policy(
         next_hop: section.read("next_hop", |value| value.choice(&next_hops)).unwrap_or(NextHop::Peer),
         transit: section.read("transit", |value| value.choice(&transits)).unwrap_or_default(),
         uniqueness: uniqueness(section.section("uniqueness")),
-        allow: section.sections("allow").iter_mut().filter_map(|entry| allow(entry, &names)).collect(),
+        allow: section.sections("allow").iter_mut().filter_map(|entry| allow(entry, names)).collect(),
     }
 }
 
@@ -187,14 +134,4 @@ fn expected(value: &Value<'_, '_>, class: AllowClass, prefix: IpNet, own_length:
         _ => {}
     }
     Some(expect)
-}
-
-fn unique<'n>(names: impl Iterator<Item = &'n str>) -> Vec<&'n str> {
-    let mut unique: Vec<&str> = Vec::new();
-    for name in names {
-        if !unique.contains(&name) {
-            unique.push(name);
-        }
-    }
-    unique
 }

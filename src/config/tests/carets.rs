@@ -8,14 +8,14 @@ fn rendered(text: &str) -> String {
 }
 
 /// Each error of a rendering in a line: place, what the carets are under, message, help.
-fn brief(errors: &Errors) -> Vec<String> {
+pub(super) fn brief(errors: &Errors) -> Vec<String> {
     errors.to_string().split("\n\n").map(brief_one).collect()
 }
 
 fn brief_one(error: &str) -> String {
     let line_with = |mark: &str| error.lines().find_map(|line| line.split_once(mark).map(|(_, rest)| rest));
     let message = line_with("error: ").unwrap();
-    let place = line_with("--> t.toml:").unwrap_or_default();
+    let place = line_with("t.toml:").unwrap_or_default();
     let source: Vec<&str> =
         error.lines().filter_map(|line| line.split_once(" | ").map(|(_, rest)| rest)).collect();
     let under: String = match source.as_slice() {
@@ -130,14 +130,12 @@ fn root() {
         (and("[[metrics]]"), &["24:1 [[[metrics]]] expected a table, found a list"]),
         (and("[nodes]"), &["24:1 [[nodes]] `nodes` is a list of tables (write [[nodes]])"]),
         (
-            and("[[apic]]\nname = 1\n[[eepg]]\n[[redirect]]\n[safety]\nmode = 1\n[alerts]\n[journal]\n"),
+            and("[alerts]\n[journal]\n[http.tls]\n[globl]"),
             &[
-                "24:3 [apic] `apic` is not supported by this version",
-                "26:3 [eepg] `eepg` is not supported by this version",
-                "27:3 [redirect] `redirect` is not supported by this version",
-                "28:2 [safety] `safety` is not supported by this version",
-                "30:2 [alerts] `alerts` is not supported by this version",
-                "31:2 [journal] `journal` is not supported by this version",
+                "24:2 [alerts] `alerts` is not supported by this version",
+                "25:2 [journal] `journal` is not supported by this version",
+                "26:7 [tls] `tls` is not supported by this version",
+                "27:2 [globl] unknown key `globl` (did you mean `global`?)",
             ],
         ),
     ]);

@@ -1,6 +1,10 @@
 //! Secrets come from files and variables, and never leave.
 
-use super::{Fake, REFERENCE, Secret, and, read_in, with};
+use std::io;
+use std::path::Path;
+
+use super::super::{Environment, left_out};
+use super::{Config, Fake, REFERENCE, Secret, and, read_in, sync, with};
 
 const PEER_AS: &str = "peer_as = [\"65102-65199\"]";
 const SECRET: &str = "hunter2";
@@ -148,4 +152,46 @@ fn a_file_that_says_the_same_leaves_them_out() {
             "{again}"
         );
     }
+}
+
+/// What must be there has a stand-in, which is no secret of anybody.
+#[test]
+fn a_file_that_says_the_same_of_a_fabric_names_a_stand_in() {
+    struct LeftOut;
+
+    impl Environment for LeftOut {
+        fn file(&self, _: &Path) -> io::Result<String> {
+            Err(io::ErrorKind::NotFound.into())
+        }
+
+        fn names(&self, _: &Path) -> io::Result<Vec<String>> {
+            Err(io::ErrorKind::NotFound.into())
+        }
+
+        fn variable(&self, name: &str) -> Option<String> {
+            left_out(name)
+        }
+    }
+
+    for text in sync::whole_files() {
+        let mut config = read_in(&text, &sync::machine()).unwrap_or_else(|errors| panic!("{errors}"));
+        let shown = [text_of(&config), format!("{config:?}"), serde_json::to_string(&config).unwrap()];
+        for shown in &shown {
+            assert!(!shown.contains(SECRET), "{shown}");
+        }
+        let [again, ..] = shown;
+        let errors = read_in(&again, &Fake::default()).unwrap_err().to_string();
+        assert!(errors.contains("the environment variable `LEFT_OUT` is not set"), "{errors}");
+        let read = super::super::parse(&again, Path::new("trace"), &LeftOut);
+        let read = read.unwrap_or_else(|errors| panic!("{errors}\n{again}"));
+        for (apic, other) in config.apics.iter_mut().zip(&read.apics) {
+            assert_ne!(apic.auth, other.auth);
+            apic.auth = other.auth.clone();
+        }
+        assert_eq!(read, config, "{again}");
+    }
+}
+
+fn text_of(config: &Config) -> String {
+    crate::config::text(config).unwrap()
 }

@@ -219,7 +219,7 @@ impl Environment for Nothing {
         Err(std::io::ErrorKind::NotFound.into())
     }
 
-    fn variable(&self, _: &str) -> Option<String> {
-        None
+    fn variable(&self, name: &str) -> Option<String> {
+        config::left_out(name)
     }
 }
