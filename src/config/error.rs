@@ -174,7 +174,19 @@ fn secrets(text: &str) -> Vec<Range<usize>> {
             found.push(value);
         }
     }
+    found.extend(users(text));
+    found.sort_unstable_by_key(|range| range.start);
     found
+}
+
+/// The users of URLs, with their passwords.
+fn users(text: &str) -> impl Iterator<Item = Range<usize>> {
+    text.match_indices("://").filter_map(|(at, mark)| {
+        let start = at + mark.len();
+        let rest = text.get(start..)?;
+        let url = rest.split(['"', '\'', '\n']).next()?;
+        Some(start..start + url.rfind('@')?)
+    })
 }
 
 fn next_word(text: &str, from: usize) -> Option<(&str, usize)> {

@@ -128,6 +128,10 @@ fn urls(listed: &[Value<'_, '_>], insecure: bool) -> Vec<Arc<str>> {
 fn url(value: &Value<'_, '_>, insecure: bool) -> Option<Arc<str>> {
     let text = value.text()?;
     let example = "write it as \"https://apic1.example.net\" or \"https://10.0.0.1:8443\"";
+    if text.contains('@') {
+        value.fail_with("a URL of a controller holds no user and no password", "the user stands in `auth`");
+        return None;
+    }
     let Some((scheme, rest)) = text.split_once("://") else {
         value.fail_with(format!("`{}` is no URL of a controller", text.escape_debug()), example);
         return None;
@@ -140,8 +144,6 @@ fn url(value: &Value<'_, '_>, insecure: bool) -> Option<Arc<str>> {
         );
     } else if !["http", "https"].contains(&scheme) {
         value.fail_with(format!("a controller does not speak `{}`", scheme.escape_debug()), example);
-    } else if host.contains('@') {
-        value.fail_with("a URL of a controller holds no user and no password", "the user stands in `auth`");
     } else if host.contains(['/', '?', '#']) {
         value.fail_with("a URL of a controller holds no path", "all controllers have the same ones");
     } else if !is_authority(host) {

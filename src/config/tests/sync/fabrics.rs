@@ -80,16 +80,16 @@ fn urls_of_controllers() {
         (urls("urls = []"), &["28:8 [[]] this list must not be empty"]),
         (
             urls(
-                "urls = [\"apic1\", \"http://apic1\", \"ftp://apic1\", \"https://me:x@apic1\", \"https://a/api\"]",
+                "urls = [\"apic1\", \"http://apic1\", \"ftp://apic1\", \"https://me:hunter2@apic1\", \"https://a/api\"]",
             ),
             &[
                 &format!("28:9 [\"apic1\"] `apic1` is no URL of a controller ({example})"),
                 "28:18 [\"http://apic1\"] over plain HTTP everybody on the way reads what is sent \
                  (write https://, or add insecure = true for a laboratory)",
                 &format!("28:34 [\"ftp://apic1\"] a controller does not speak `ftp` ({example})"),
-                "28:49 [\"https://me:x@apic1\"] a URL of a controller holds no user and no password \
+                "28:49 [\"https://********@apic1\"] a URL of a controller holds no user and no password \
                  (the user stands in `auth`)",
-                "28:71 [\"https://a/api\"] a URL of a controller holds no path (all controllers have the same ones)",
+                "28:77 [\"https://a/api\"] a URL of a controller holds no path (all controllers have the same ones)",
             ],
         ),
         (
