@@ -17,7 +17,7 @@ pub(super) struct Check {
 impl Check {
     pub(super) fn execute(self, out: &mut impl Write) -> Result<Exit, Error> {
         let config = load(&self.file)?;
-        writeln!(
+        write!(
             out,
             "{} is fine: {}, {}, {}, {}",
             self.file.display(),
@@ -26,6 +26,17 @@ impl Check {
             count(config.nodes.len(), "pinned node", "pinned nodes"),
             count(config.policy.allow.len(), "allowed prefix", "allowed prefixes"),
         )?;
+        if !config.apics.is_empty() {
+            write!(
+                out,
+                ", {}, {}, {}, mode {}",
+                count(config.apics.len(), "fabric", "fabrics"),
+                count(config.eepgs.len(), "EEPG rule", "EEPG rules"),
+                count(config.redirects.len(), "redirect policy", "redirect policies"),
+                config.safety.mode.name(),
+            )?;
+        }
+        writeln!(out)?;
         Ok(Exit::FINE)
     }
 }

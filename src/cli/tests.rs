@@ -169,6 +169,29 @@ fn a_reader_may_stop_reading() {
     }
 }
 
+/// A fabric with two rules.
+const FABRIC: &str = r#"
+[global]
+name = "dc1"
+[[apic]]
+name = "fabric1"
+urls = "https://10.0.0.1"
+auth = { user = "thirdleaf", password_file = "password" }
+[[eepg]]
+name = "blocks"
+tenant = "k8s"
+l3out = "calico"
+vrf = "default"
+match.class = "pod_block"
+[[eepg]]
+name = "pods"
+tenant = "k8s"
+l3out = "calico"
+vrf = "default"
+[safety]
+mode = "enforce"
+"#;
+
 #[test]
 fn files_are_checked_and_compared() {
     let directory = std::env::temp_dir().join(format!("thirdleaf-files-{}", std::process::id()));
@@ -182,18 +205,28 @@ fn files_are_checked_and_compared() {
     let longer = file("longer.toml", &crate::web::testing::CONFIG.replace("[26, 32]", "[26, 28, 32]"));
     let wrong = file("wrong.toml", &crate::web::testing::CONFIG.replace("local_as", "locl_as"));
     let nobody = "--server=http://127.0.0.1:9";
+    std::fs::write(directory.join("password"), "sesame").unwrap();
+    let fabric = file("fabric.toml", &format!("{}{FABRIC}", crate::web::testing::CONFIG));
     let answers = [
         &["check", &valid][..],
+        &["check", &fabric],
         &["diff", &valid, &valid, nobody],
         &["diff", &longer, &valid, nobody],
         &["check", &wrong],
     ]
     .map(run);
     std::fs::remove_dir_all(&directory).unwrap();
-    let [checked, same, changed, refused] = answers;
+    let [checked, synced, same, changed, refused] = answers;
     assert_eq!(
         checked,
         (0, format!("{valid} is fine: 2 leaves, 2 ranges of neighbors, 1 pinned node, 1 allowed prefix\n"))
+    );
+    assert!(
+        synced.0 == 0
+            && synced
+                .1
+                .ends_with(", 1 allowed prefix, 1 fabric, 2 EEPG rules, 0 redirect policies, mode enforce\n"),
+        "{synced:?}"
     );
     assert_eq!(same, (0, "nothing changes\n".to_owned()));
     assert!(changed.0 == 1 && changed.1.starts_with("EFFECT  CHANGE\napply "), "{changed:?}");

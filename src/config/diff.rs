@@ -12,6 +12,8 @@ use serde_json::Value;
 
 use super::model::{Allow, AsRange, Config, Leaf, Neighbors, Node};
 
+mod sync;
+
 /// Keys of a neighbors entry that are terms of a session; `password` and `peer_as` are, too.
 const TERMS: [&str; 4] = ["add_path", "families", "hold_time", "ttl_security_hops"];
 
@@ -101,6 +103,7 @@ pub fn diff(old: &Config, new: &Config) -> Changes {
         }
         changes.add_all(Effect::Apply, "", lines(name, &old, &new));
     }
+    sync::sync(&mut changes, old, new);
     changes.0.sort_by_key(|change| change.effect);
     changes
 }

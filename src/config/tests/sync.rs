@@ -7,6 +7,7 @@ use super::carets::brief;
 use super::{Config, Fake, SHORTEST, Secret, read_in};
 use crate::policy::Class;
 
+mod changes;
 mod fabrics;
 mod rules;
 
