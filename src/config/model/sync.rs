@@ -50,7 +50,7 @@ pub enum Auth {
     Certificate {
         /// The local user that has the certificate.
         user: Arc<str>,
-        /// The certificate's name there.
+        /// The certificate's name there; by default the user's.
         cert_name: Arc<str>,
         /// The private key, RSA, PEM.
         key: Secret,
@@ -258,7 +258,7 @@ impl SubnetScope {
     }
 }
 
-/// `caps` of a rule.
+/// `caps` of a rule: equal in all rules of one EEPG (`members`), and of one `L3Out` (the others).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Caps {
     /// Members of one EEPG.

@@ -29,7 +29,10 @@ pub(super) fn eepgs(root: &mut Section<'_, '_>, ground: &Ground<'_>) -> Vec<Eepg
     matching::has_apic(&sections, ground);
     let mut rules: Vec<Rule> = Vec::new();
     for mut section in sections {
-        if let Some(rule) = rule(&mut section, ground) {
+        let wrong_before = section.reporter().count();
+        let rule = rule(&mut section, ground);
+        // Of one that is not readable in full it cannot be told what it meant to take.
+        if let Some(rule) = rule.filter(|_| section.reporter().count() == wrong_before) {
             is_reached(&section, &rule, &rules);
             agrees(&section, &rule, &rules);
             rules.push(rule);

@@ -265,6 +265,11 @@ fn a_rule_behind_a_wider_one_is_never_asked() {
         assert!(errors.to_string().contains("nothing reaches this rule"), "{narrow}\n{errors}");
         good(&two(&narrow, &wide));
     }
+    // One that is wrong says nothing of others.
+    check(&[(
+        two("match.class = \"pod_hots\"", "match.class = \"pod_host\""),
+        &["34:15 [\"pod_hots\"] unknown value `pod_hots` (did you mean `pod_host`?)"],
+    )]);
     // One that other values might reach is asked.
     for (first, second) in [
         ("match.class = \"pod_host\"", ""),
