@@ -94,7 +94,7 @@ fn urls_of_controllers() {
         ),
         (
             urls(
-                "urls = [\"https://a\", \"https://a/\", \"https://\", \"https://a:0\", \"https://a b\", \"https://[::1\", \"https://[a]\"]",
+                "urls = [\"https://a\", \"https://a/\", \"https://\", \"https://a:0\", \"https://a b\", \"https://[::1\", \"https://[a]\", \"https://a:+1\"]",
             ),
             &[
                 "28:22 [\"https://a/\"] https://a stands here twice",
@@ -103,6 +103,7 @@ fn urls_of_controllers() {
                 &no_host("63", "a b"),
                 &no_host("78", "[::1"),
                 &no_host("94", "[a]"),
+                &no_host("109", "a:+1"),
             ],
         ),
     ]);
