@@ -39,8 +39,8 @@ pub(super) enum Encoding {
 struct Pass<'a> {
     /// Types of the table that occurred, all of them below 64.
     seen: u64,
-    /// The type before, prefixes aside.
-    last: u8,
+    /// The type before, prefixes aside; below all of them at first, for there is a type 0.
+    last: i16,
     /// In order so far, prefixes aside, and nothing is to be left out.
     canonical: bool,
     reach: Option<Announced<'a>>,
@@ -49,7 +49,7 @@ struct Pass<'a> {
 
 impl<'a> Pass<'a> {
     const fn new() -> Self {
-        Self { seen: 0, last: 0, canonical: true, reach: None, unreach: None }
+        Self { seen: 0, last: -1, canonical: true, reach: None, unreach: None }
     }
 
     /// Takes in one attribute; an error leaves the prefixes of the UPDATE unknown.
@@ -98,9 +98,10 @@ impl<'a> Pass<'a> {
     }
 
     /// Notes down an attribute that belongs into the canonical form.
-    const fn keep(&mut self, attribute: &Attribute<'_>) {
-        self.canonical &= attribute.code > self.last && is_canonical(attribute);
-        self.last = attribute.code;
+    fn keep(&mut self, attribute: &Attribute<'_>) {
+        let code = i16::from(attribute.code);
+        self.canonical &= code > self.last && is_canonical(attribute);
+        self.last = code;
     }
 
     const fn has(&self, code: u8) -> bool {

@@ -563,6 +563,9 @@ fn equal_attributes_are_equal_octets() {
     let long = format!("d0 08 0100 {}", "00".repeat(256));
     let (octets, as_is) = canonical(&[ORIGIN, AS_PATH, NEXT_HOP, &long], &terms());
     assert!(as_is && octets.ends_with(&hex(&long)));
+    // A type 0, which nobody has assigned, is in order before the others.
+    let (octets, as_is) = canonical(&["e0 00 00", ORIGIN, AS_PATH, NEXT_HOP], &terms());
+    assert!(as_is && octets.starts_with(&hex("e0 00 00")));
 }
 
 #[test]
