@@ -63,5 +63,6 @@ pub mod observer;
 pub mod policy;
 pub mod rib;
 pub mod speaker;
+pub mod sync;
 pub mod time;
 pub mod web;

@@ -19,6 +19,7 @@ mod duplicates;
 mod each;
 mod events;
 mod explain;
+pub mod feed;
 pub mod findings;
 mod hosts;
 mod identity;
@@ -47,6 +48,7 @@ pub mod view;
 mod work;
 
 pub use events::EventLog;
+pub use feed::Reported;
 pub use offline::Offline;
 pub use query::{BadCursor, Cursor, Match, RouteQuery, StateFilter};
 pub use snapshot::{PeerSnapshot, Processing, RibSnapshot, Snapshot};

@@ -194,5 +194,28 @@ const fn kind(kind: Kind) -> &'static str {
             "raise the hold time on both sides, here hold_time = \"9s\" and the same in the BGP timers policy of the \
              leaves; look at CPU limits and throttling of calico-node, and for packet loss between node and leaf"
         }
+        Kind::EepgConflict => {
+            "`thirdleaf why PREFIX` shows which route leads where: make the rules agree, or take the prefix out of the \
+             EEPG that somebody else keeps"
+        }
+        Kind::EepgDrift => {
+            "find out who else writes there (the APIC's audit log, aaaModLR); `thirdleaf eepg plan` shows what is to be \
+             repaired"
+        }
+        Kind::EepgWriteFailing => {
+            "`thirdleaf eepg plan` shows what is refused and the APIC's own words; look at the rights of our user and at \
+             what the rule says"
+        }
+        Kind::HoldDown => {
+            "nothing is deleted until you say so: `thirdleaf eepg plan` shows what waits. If the nodes are to come back, \
+             do nothing; if they are gone for good, `thirdleaf eepg approve ID`"
+        }
+        Kind::ApicDown => {
+            "members stay as they are until a controller answers: look at the controllers, at the way to them and at the \
+             certificate (`urls`, `ca_file` and `pin_sha256` of [[apic]])"
+        }
+        Kind::AciConfig => {
+            "make what is missing in the APIC, or correct the entry of the configuration that names it"
+        }
     }
 }

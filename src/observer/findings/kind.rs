@@ -55,11 +55,23 @@ pub enum Kind {
     FabricCapacity,
     /// Hold timers of nodes that expire although keepalives are sent in time.
     TimerTrouble,
+    /// Routes to one prefix lead to different EEPGs, or another holds what they want.
+    EepgConflict,
+    /// Members are not as we left them.
+    EepgDrift,
+    /// Members cannot be written.
+    EepgWriteFailing,
+    /// Deletes wait for nodes that are silent, or for a human.
+    HoldDown,
+    /// No controller of an APIC answers.
+    ApicDown,
+    /// Something that the configuration names is missing in the APIC, or is not as it must be.
+    AciConfig,
 }
 
 impl Kind {
     /// All kinds.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 29] = [
         Self::RogueRoute,
         Self::DuplicatePodBlock,
         Self::DuplicateNodeSubnet,
@@ -83,6 +95,12 @@ impl Kind {
         Self::AggregationMissing,
         Self::FabricCapacity,
         Self::TimerTrouble,
+        Self::EepgConflict,
+        Self::EepgDrift,
+        Self::EepgWriteFailing,
+        Self::HoldDown,
+        Self::ApicDown,
+        Self::AciConfig,
     ];
 
     /// The name used in configuration, metrics, the API and the command line.
@@ -111,6 +129,12 @@ impl Kind {
             Self::AggregationMissing => "aggregation_missing",
             Self::FabricCapacity => "fabric_capacity",
             Self::TimerTrouble => "timer_trouble",
+            Self::EepgConflict => "eepg_conflict",
+            Self::EepgDrift => "eepg_drift",
+            Self::EepgWriteFailing => "eepg_write_failing",
+            Self::HoldDown => "hold_down",
+            Self::ApicDown => "apic_down",
+            Self::AciConfig => "aci_config",
         }
     }
 
@@ -128,7 +152,11 @@ impl Kind {
             | Self::RackDown
             | Self::PrefixLimit
             | Self::MeshLeftOn
-            | Self::ObserverIsolated => Severity::Critical,
+            | Self::ObserverIsolated
+            | Self::EepgConflict
+            | Self::EepgWriteFailing
+            | Self::HoldDown
+            | Self::ApicDown => Severity::Critical,
             Self::DuplicatePodHost
             | Self::DuplicateServiceHost
             | Self::MissingServiceCidr
@@ -144,7 +172,9 @@ impl Kind {
             | Self::DuplicateRouterId
             | Self::AggregationMissing
             | Self::FabricCapacity
-            | Self::TimerTrouble => Severity::Warning,
+            | Self::TimerTrouble
+            | Self::EepgDrift
+            | Self::AciConfig => Severity::Warning,
         }
     }
 
@@ -162,11 +192,19 @@ impl Kind {
             | Self::PeerRefused
             | Self::DuplicateAs
             | Self::DuplicateRouterId
-            | Self::FabricCapacity => 60,
+            | Self::FabricCapacity
+            | Self::EepgConflict
+            | Self::AciConfig => 60,
             Self::AggregationMissing => 45,
             Self::RackDown | Self::ObserverIsolated => 30,
             Self::StaleRoutes => 130,
-            Self::PeerFlapping | Self::PrefixLimit | Self::MalformedUpdates | Self::TimerTrouble => 0,
+            Self::ApicDown => 120,
+            Self::EepgDrift | Self::EepgWriteFailing => 300,
+            Self::PeerFlapping
+            | Self::PrefixLimit
+            | Self::MalformedUpdates
+            | Self::TimerTrouble
+            | Self::HoldDown => 0,
         })
     }
 
@@ -221,6 +259,12 @@ impl Kind {
                 | Self::PeerRefused
                 | Self::MalformedUpdates
                 | Self::TimerTrouble
+                | Self::EepgConflict
+                | Self::EepgDrift
+                | Self::EepgWriteFailing
+                | Self::HoldDown
+                | Self::ApicDown
+                | Self::AciConfig
         )
     }
 
@@ -236,7 +280,8 @@ impl fmt::Display for Kind {
 }
 
 /// How bad a finding is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Severity {
     /// Good to know.
     Info,
