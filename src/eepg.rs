@@ -12,9 +12,11 @@ mod mark;
 pub mod mo;
 mod reading;
 mod rule;
+#[cfg(test)]
+mod samples;
 pub mod view;
 
-pub use body::{Op, Scopes, request, texts};
+pub use body::{Op, Scopes, digest, request, texts, wanted_digest};
 pub use brake::{Brake, Hold};
 pub use dn::{Container, L3out};
 pub use engine::{Answer, Batch, Counters, Engine, Identity, Next, Outcome, Refusal};
