@@ -12,7 +12,7 @@ pub const ANNOTATION: &str = "orchestrator:thirdleaf";
 /// `key` of our `tagAnnotation`.
 pub const KEY: &str = "thirdleaf-owner";
 /// `value` of a `tagAnnotation` is no longer (octets).
-pub(super) const LONGEST: usize = 2_048;
+const LONGEST: usize = 2_048;
 
 /// What a mark begins with: the version of its form.
 const VERSION: &str = "1";
@@ -45,7 +45,7 @@ impl Mark {
         mark
     }
 
-    /// The value of the `tagAnnotation`, at most [`LONGEST`] octets as long as owner and instance are shorter
+    /// The value of the `tagAnnotation`, at most 2,048 octets as long as owner and instance are shorter
     /// than that: of the sorted nodes those stand there that fit. Nodes without name are none.
     pub fn encode(&self) -> String {
         let mut nodes: Vec<_> = self.nodes.iter().filter(|node| !node.is_empty()).collect();
