@@ -12,6 +12,7 @@
 //! | [`lab`] | simulated Calico nodes and the demo; the one room that announces prefixes |
 //! | [`daemon`] | wires the rooms together: start, reload, shutdown; keeps what must survive a restart |
 //! | [`web`] | HTTP: metrics, health, the API; owns no state |
+//! | [`apic`] | the client of the APIC's REST API: sessions, signatures, trust, pacing, complete reads |
 //! | [`metrics`] | a snapshot as Prometheus text |
 //! | [`observer`] | the single writer: routes in; verdicts, findings, events and snapshots out |
 //! | [`rib`] | Adj-RIB-In of every peer: interned attributes, a prefix index, judgements of a few bytes |
@@ -51,6 +52,7 @@
 //! policy), 8654 (extended messages), 9234 (roles, shown), 9494 (long-lived graceful restart, shown), 9687
 //! (send hold timer), 9774 (AS sets, rejected).
 
+pub mod apic;
 pub mod bgp;
 pub mod cli;
 pub mod config;
