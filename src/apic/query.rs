@@ -147,6 +147,14 @@ impl Query {
         Some(format!("{} holds a {:?}, which was not asked for", clean(dn), clean(&child.class)))
     }
 
+    /// The same as questions for one class each.
+    pub(super) fn by_class(&self) -> Vec<Self> {
+        if self.subtree.is_empty() {
+            return vec![self.clone()];
+        }
+        self.subtree.chunks(1).map(|class| self.clone().subtree(class)).collect()
+    }
+
     /// What it asks for, for people.
     pub(super) fn subject(&self) -> &str {
         match &self.scope {

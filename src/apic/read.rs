@@ -1,9 +1,13 @@
 //! Reads: all pages or none.
 //!
-//! Members are deleted because a read did not show that they are wanted, so half a read must never pass for a
-//! whole one. A read is complete when every page but the last was full, no name came twice, and as many
-//! objects came as `totalCount` said on every page, of one controller. Whatever order the APIC has, an object
-//! that was missed then stands for one that came twice.
+//! What is written and deleted hangs on what was read, so half a read must never pass for a whole one. A read is
+//! complete when all its pages came from one controller, with one `totalCount`, and had as many objects as they
+//! should, none twice.
+//!
+//! That would not show that an object before the end of a page was deleted, and another one made after it: the
+//! first of the next page would be missed. So pages overlap, and the next one has to begin with what the one
+//! before ended with. As page `n` of size `s` begins at `n * s`, pages overlap if each is one object smaller
+//! than the one before: page `n` then repeats `n` objects.
 #![expect(clippy::disallowed_methods, reason = "reads wait before they repeat a request, and not forever")]
 
 use std::collections::HashSet;
@@ -30,8 +34,10 @@ const RESTARTS: usize = 5;
 const ATTEMPTS: usize = 12;
 /// Attempts at a request that was not sent: all failures of one controller, and one at the next.
 const UNSENT: usize = FAILURES as usize + 1;
-/// Pages are not made smaller.
-const SMALLEST_PAGE: usize = 100;
+/// Pages are not made smaller; this size reaches 250,000 objects.
+const SMALLEST_PAGE: usize = 1000;
+/// After so many attempts each class is read by itself: it may be that the APIC orders the names of one class only.
+const PATIENCE: usize = 2;
 
 /// A complete read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,6 +60,8 @@ enum Flaw {
     Torn(String),
     /// The pages are too large.
     Large(Error),
+    /// The pages are too small: they get no further.
+    Small,
     /// It is over.
     Final(Error),
 }
@@ -126,77 +134,111 @@ impl Client {
         last: &mut Option<Error>,
     ) -> Result<Read<T>, Error> {
         let mut size = query.objects_a_page(self.inner.settings.page_size);
+        let mut backoff = self.backoff();
+        let mut parts = vec![query.clone()];
         let mut restarts = 0;
         loop {
-            match self.attempt(query, size, empty(), each, last).await {
+            match self.attempt(&parts, size, empty(), each, last).await {
                 Ok(read) => return Ok(read),
                 Err(Flaw::Final(error)) => return Err(error),
                 Err(Flaw::Large(error)) if size <= SMALLEST_PAGE => return Err(error),
                 Err(Flaw::Large(_)) => size = (size / 4).max(SMALLEST_PAGE),
+                Err(Flaw::Small) => size *= 2,
                 Err(Flaw::Torn(reason)) => {
                     restarts += 1;
-                    let text = format!("{reason}, {restarts} times in a row");
-                    let error = Error::Nonsense { text };
+                    let error = Error::Nonsense { text: format!("{reason}, {restarts} times in a row") };
                     if restarts > RESTARTS {
                         return Err(error);
                     }
                     *last = Some(error);
+                    if restarts == PATIENCE {
+                        parts = query.by_class();
+                    }
+                    sleep(backoff.next_wait()).await;
                 }
             }
             self.inner.stats.retried();
         }
     }
 
-    /// All pages once.
+    /// All pages of all parts, once.
     async fn attempt<T>(
         &self,
-        query: &Query,
+        parts: &[Query],
         size: usize,
         mut found: T,
         each: &mut impl FnMut(&mut T, Mo),
         last: &mut Option<Error>,
     ) -> Result<Read<T>, Flaw> {
         let started = self.inner.clock.now();
-        let mut names = Names::default();
-        let mut seen = 0;
-        let mut first: Option<(usize, usize)> = None;
+        let mut pages = Pages { size, controller: None, read: 0, names: Names::default() };
+        for part in parts {
+            self.part(part, &mut pages, &mut |mo| each(&mut found, mo), last).await?;
+        }
+        let took = self.inner.clock.now().since(started);
+        Ok(Read { found, objects: pages.names.seen.len(), pages: pages.read, started, took })
+    }
+
+    async fn part(
+        &self,
+        query: &Query,
+        pages: &mut Pages,
+        each: &mut impl FnMut(Mo),
+        last: &mut Option<Error>,
+    ) -> Result<(), Flaw> {
+        let mut objects = None;
+        let mut before: Vec<u64> = Vec::new();
         for page in 0.. {
-            let (body, at) = self.page(&query.target(page, size)?, last).await?;
-            let mut twice = None;
+            // It repeats as many objects as its number says.
+            let rows = pages.size.saturating_sub(page);
+            if rows <= page {
+                return Err(Flaw::Small);
+            }
+            let (body, at) = self.page(&query.target(page, rows)?, last).await?;
+            let repeated = before.split_off(before.len().saturating_sub(page));
+            before.clear();
+            let mut torn = None;
             let read = Envelope::read(&body, |mo| {
                 if let Some(stranger) = query.stranger(&mo) {
                     return Err(stranger);
                 }
-                if !names.add(mo.dn()) {
-                    twice = Some(clean(mo.dn()));
+                let name = pages.names.of(&mo);
+                let fits = match repeated.get(before.len()) {
+                    Some(known) => *known == name,
+                    None => pages.names.seen.insert(name),
+                };
+                if !fits {
+                    torn = Some(clean(mo.dn()));
                     return Err(String::new());
                 }
-                each(&mut found, mo);
+                if before.len() >= repeated.len() {
+                    each(mo);
+                }
+                before.push(name);
                 Ok(())
             });
-            if let Some(dn) = twice {
-                return Err(Flaw::Torn(format!("{dn} came twice")));
+            if let Some(dn) = torn {
+                return Err(Flaw::Torn(format!("page {page} has {dn} out of place")));
             }
             let Envelope { total, count } = read.map_err(|text| Flaw::Final(Error::Nonsense { text }))?;
             if total > MOST {
                 let text = format!("{total} objects are more than any fabric has");
                 return Err(Flaw::Final(Error::Nonsense { text }));
             }
-            let (expected, controller) = *first.get_or_insert((total, at));
+            let expected = *objects.get_or_insert(total);
             if total != expected {
                 return Err(Flaw::Torn(format!("there were {expected} objects at first and {total} then")));
             }
-            if at != controller {
+            if at != *pages.controller.get_or_insert(at) {
                 return Err(Flaw::Torn("the controller changed between two pages".to_owned()));
             }
-            let due = size.min(total - seen);
+            let due = rows.min(total.saturating_sub(page * rows));
             if count != due {
                 return Err(Flaw::Torn(format!("page {page} has {count} objects of {due}")));
             }
-            seen += count;
-            if seen == total {
-                let took = self.inner.clock.now().since(started);
-                return Ok(Read { found, objects: seen, pages: page + 1, started, took });
+            pages.read += 1;
+            if page * rows + count == total {
+                return Ok(());
             }
         }
         Err(Flaw::Torn("there is no last page".to_owned()))
@@ -280,7 +322,18 @@ fn done(answer: &[u8]) -> Result<(), Error> {
     Envelope::read(answer, |_| Ok(())).map(drop).map_err(|text| Error::Nonsense { text })
 }
 
-/// Which names there were, in eight bytes each. Two names that look the same to it cost a second attempt.
+/// The pages of one attempt.
+struct Pages {
+    /// Objects of the first.
+    size: usize,
+    /// Who gave them.
+    controller: Option<usize>,
+    /// How many there were.
+    read: usize,
+    names: Names,
+}
+
+/// Which names there were, in eight bytes each. Two names that look the same to it cost another attempt.
 #[derive(Default)]
 struct Names {
     chance: RandomState,
@@ -288,7 +341,7 @@ struct Names {
 }
 
 impl Names {
-    fn add(&mut self, dn: &str) -> bool {
-        self.seen.insert(self.chance.hash_one(dn))
+    fn of(&self, mo: &Mo) -> u64 {
+        self.chance.hash_one(mo.dn())
     }
 }

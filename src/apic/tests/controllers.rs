@@ -73,13 +73,13 @@ async fn an_answer_now_and_then_is_enough_to_stay() {
 #[tokio::test]
 async fn no_read_is_put_together_from_two_controllers() {
     let first = Stub::behind_login(|heard| match heard.page() {
-        0 => Reply::page_of(20, heard),
+        0 => Reply::page_of(15, heard),
         _ => Reply::Close,
     })
     .await;
-    let second = Stub::behind_login(|heard| Reply::page_of(20, heard)).await;
+    let second = Stub::behind_login(|heard| Reply::page_of(15, heard)).await;
     let client = client(&[&first.url, &second.url]);
-    assert_eq!(client.list(&query()).await.unwrap().objects, 20);
+    assert_eq!(client.list(&query()).await.unwrap().objects, 15);
     let pages: Vec<_> = second.heard().iter().filter(|heard| !heard.is_login()).map(Heard::page).collect();
     assert_eq!(pages, [1, 0, 1]);
 }
