@@ -16,8 +16,10 @@ use super::hosts::{self, Twin};
 use super::identity::Shared;
 use super::maintenance::Maintenance;
 use super::map::Map;
+use super::offers::Offers;
 use super::peers::{Peer, Peers};
 use super::refusals::Refusals;
+use super::silent::Silent;
 use super::timers::Expiries;
 use super::work::Job;
 use super::{Command, Settings, chronicle::Chronicle, view};
@@ -80,6 +82,9 @@ pub(super) struct Core {
     pub(super) fabric: Fabric,
     /// Peers whose pods are to be looked at.
     pub(super) looks: Looks,
+    /// What keepers of members are to be told.
+    pub(super) offers: Offers,
+    pub(super) silent: Silent,
     pub(super) jobs: VecDeque<Job>,
     pub(super) chronicle: Chronicle,
     pub(super) commands: Vec<Command>,
@@ -130,6 +135,8 @@ impl Core {
             maintenance: Maintenance::default(),
             fabric: Fabric::default(),
             looks: Looks::default(),
+            offers: Offers::default(),
+            silent: Silent::default(),
             jobs: VecDeque::new(),
             chronicle: Chronicle::new(now),
             commands: Vec::new(),
@@ -335,12 +342,15 @@ impl Core {
         for (at, host, name) in found.of {
             let Some(peer) = self.peers.get_mut(at) else { continue };
             let moved = std::mem::replace(&mut peer.host, host) != host;
-            peer.name = name;
+            let renamed = std::mem::replace(&mut peer.name, name) != peer.name;
             peer.twin = None;
             if moved && peer.tally.accepted() > 0 {
                 // It may announce what another does, and what it did may be no other's any more.
                 self.review(at);
                 self.duplicates.look_at_all();
+            }
+            if renamed {
+                self.offer_peer(at);
             }
         }
         self.meshes_dirty = true;
@@ -377,6 +387,7 @@ impl Core {
         self.racks_dirty |= self.racks_due(now).is_some_and(|due| due <= now);
         self.check_capacity(now);
         self.check_refusals(now);
+        self.look_for_silences(now);
     }
 
     /// The range of a peer may be gone if its session came up while that was removed.

@@ -1,5 +1,6 @@
 //! What keepers of members hear: which routes there are to a prefix, and who fell silent that had one.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use ipnet::IpNet;
@@ -14,6 +15,12 @@ use crate::time::Timestamp;
 /// A node as members remember it: its name, or its address if it has none, behind `CLUSTER/` unless its cluster
 /// is called `default`.
 pub type Witness = Arc<str>;
+
+/// A node of `cluster` as members remember it.
+pub fn witness(cluster: &str, node: Option<&str>, address: IpAddr) -> Witness {
+    let name = node.map_or_else(|| address.to_string(), str::to_owned);
+    if cluster == "default" { name.into() } else { format!("{cluster}/{name}").into() }
+}
 
 /// What is announced of one prefix in one VRF.
 #[derive(Clone, Debug)]
@@ -58,9 +65,9 @@ pub struct Offer {
 pub struct Silence {
     /// Which.
     pub peer: PeerId,
-    /// The node as members remember it.
+    /// The node as members remember it, by the name that it had then.
     pub witness: Witness,
-    /// When its session was lost.
+    /// When its session was lost, to the second.
     pub since: Timestamp,
 }
 
@@ -69,6 +76,11 @@ pub struct Silence {
 pub struct Roster {
     /// The moment.
     pub at: Timestamp,
+    /// All that was there was taken since it was last asked for, or since what rules name changed.
+    pub complete: bool,
+    /// How often more changed than could be noted. Whenever this is another number than before, all is told
+    /// anew, and what was not told by the time that this is complete is gone.
+    pub lost_track: u64,
     /// The peers.
     pub peers: Vec<RosterPeer>,
 }

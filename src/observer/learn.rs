@@ -60,8 +60,12 @@ impl Core {
         let path = terms.path(set);
         let attributes = self.rib.intern(set);
         self.rib.prefetch(at, nlri.family(), nlri);
+        let silent = self.is_silent(at, nlri.family());
         for (path_id, prefix) in nlri {
             let key = Key { prefix, peer: at, path_id };
+            if silent {
+                self.spoke_of(key, now);
+            }
             self.learn(key, attributes, terms.judge(prefix, path), now);
         }
         self.rib.release(attributes);
@@ -134,7 +138,7 @@ impl Core {
             Change::Same { was_old: false } => return,
             Change::New => None,
             Change::Same { was_old: true } if peer.is_lost(family, true) => None,
-            Change::Same { was_old: true } => return self.renewed(key, judgement),
+            Change::Same { was_old: true } => return self.renewed(key, judgement, now),
             Change::Replaced(former) if peer.is_lost(family, former.old) => {
                 self.is_no_rogue(key, former.judgement, now);
                 None
@@ -147,7 +151,11 @@ impl Core {
         match before {
             Some((before, was_old)) if before == judgement => {
                 if was_old {
-                    self.renewed(key, judgement);
+                    self.renewed(key, judgement, now);
+                }
+                if self.offers.is_on() && self.offers.wants(judgement) {
+                    // Rules look at communities, too.
+                    self.note(key.peer, key.prefix, now);
                 }
             }
             before => {
@@ -158,7 +166,10 @@ impl Core {
     }
 
     /// A stale route was heard again: it counts for comparisons again.
-    fn renewed(&mut self, key: Key, judgement: Judgement) {
+    fn renewed(&mut self, key: Key, judgement: Judgement, now: Timestamp) {
+        if self.offers.is_on() && self.offers.wants(judgement) {
+            self.note(key.peer, key.prefix, now);
+        }
         if let Some(accepted) = judgement.accepted()
             && self.policy.unique(accepted.class())
         {
@@ -168,8 +179,13 @@ impl Core {
 
     fn withdrawn(&mut self, at: PeerIndex, nlri: Nlri<'_>, now: Timestamp) {
         self.rib.prefetch(at, nlri.family(), nlri);
+        let silent = self.is_silent(at, nlri.family());
         for (path_id, prefix) in nlri {
-            if self.take_out(Key { prefix, peer: at, path_id }, now)
+            let key = Key { prefix, peer: at, path_id };
+            if silent {
+                self.spoke_of(key, now);
+            }
+            if self.take_out(key, now)
                 && let Some(peer) = self.peers.get_mut(at)
             {
                 *peer.tally.withdrawn.of_mut(nlri.family()) += 1;
@@ -203,6 +219,9 @@ impl Core {
         }
         if peer.is_near_limit() {
             self.touch(key.peer);
+        }
+        if self.offers.is_on() {
+            self.offer_changed(&step, now);
         }
         let was = before.and_then(|judgement| judgement.accepted()).map(|accepted| accepted.class());
         let is = after.and_then(|judgement| judgement.accepted()).map(|accepted| accepted.class());

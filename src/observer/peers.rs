@@ -14,6 +14,7 @@ use super::aggregation::Pods;
 use super::alarms::Raised;
 use super::each::Each;
 use super::findings::{Announcer, Scope};
+use super::silent::Lost;
 use crate::bgp::{Families, Family, Negotiated};
 use crate::config::model::{Neighbors, Node};
 use crate::policy::{Class, Expected, Judgement, Reason, Terms};
@@ -78,6 +79,9 @@ pub(super) struct Peer {
     pub(super) raised: Raised,
     /// Its session was lost, and it has not told everything again since.
     pub(super) silent: bool,
+    /// How it was last lost.
+    #[serde(skip)]
+    pub(super) lost: Each<Lost>,
     /// Since when it has told everything.
     pub(super) settled_since: Option<Timestamp>,
     /// Whether something about it changed since its findings were looked at.
@@ -259,6 +263,7 @@ impl Peer {
             pods: Pods::default(),
             raised: Raised::default(),
             silent: false,
+            lost: Each::default(),
             settled_since: None,
             dirty: false,
             leaving: false,

@@ -40,6 +40,7 @@ impl Core {
         self.policy = Policy::new(&config);
         self.findings.reconfigure(&config.findings);
         self.config = config;
+        self.reconfigure_offers();
         let compare = unique != Class::ALL.map(|class| self.policy.unique(class));
         for at in self.peers.indexes() {
             self.reconfigure_peer(at, compare, now);
@@ -65,8 +66,12 @@ impl Core {
         let Some(peer) = self.peers.get_mut(at) else { return };
         let kept = peer.neighbors.replace(Arc::clone(&neighbors)).map(|former| former.limits.rejected_kept);
         let widened = kept.is_some_and(|kept| kept < neighbors.limits.rejected_kept);
-        peer.pin = pin;
+        let repinned = std::mem::replace(&mut peer.pin, pin) != peer.pin;
         peer.limit.warn = peer.warn_at();
+        if repinned {
+            self.offer_peer(at);
+        }
+        let Some(peer) = self.peers.get_mut(at) else { return };
         let not_kept = !peer.not_kept_families().is_empty();
         let former = peer.terms.clone();
         let judged = self.judge_by_new_terms(at, now);
@@ -91,6 +96,11 @@ impl Core {
         self.end_pods(at, now);
         let Some(peer) = self.peers.get_mut(at) else { return };
         peer.pods.changed = true;
+        if peer.place.scope.vrf != place.scope.vrf {
+            self.leave_vrf(at, now);
+        }
+        self.offer_peer(at);
+        let Some(peer) = self.peers.get_mut(at) else { return };
         let former = std::mem::replace(&mut peer.place, place);
         if former.scope != peer.place.scope {
             self.findings.forget(&former.scope, &peer.id, now);
@@ -129,8 +139,9 @@ impl Core {
             self.peers.unbind(session.id);
         }
         for family in Family::ALL {
-            self.purge(at, family, now);
+            self.purge(at, family, None, now);
         }
+        self.end_silence(at, now);
         self.set_stale_until(at, None);
         self.end_wait(at, now);
         self.end_pods(at, now);

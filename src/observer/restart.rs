@@ -106,7 +106,7 @@ impl Core {
             let state = peer.family_mut(family);
             state.end_of_rib = false;
             if state.is_stale() && !(same_host && preserved.contains(family)) {
-                self.purge(at, family, now);
+                self.purge(at, family, None, now);
             }
         }
         let Some(peer) = self.peers.get(at) else { return };
@@ -117,6 +117,7 @@ impl Core {
     pub(super) fn closed(&mut self, closed: &Closed, now: Timestamp) {
         let Some(at) = self.peers.of_session(closed.session) else { return };
         self.peers.unbind(closed.session);
+        self.look_for_silence(at, closed.at);
         let Some(peer) = self.peers.get_mut(at) else { return };
         let Some(session) = peer.session.take() else { return };
         peer.since = Some(closed.at);
@@ -140,7 +141,7 @@ impl Core {
             Loss::Final | Loss::Deconfigured => {
                 self.set_stale_until(at, None);
                 for family in Family::ALL {
-                    self.purge(at, family, now);
+                    self.purge(at, family, Some(closed.at), now);
                 }
             }
         }
@@ -158,9 +159,9 @@ impl Core {
         let kept = said.map_or(Families::NONE, |said| said.families);
         for family in Family::ALL {
             if kept.contains(family) && self.rib.count(at, family) > 0 {
-                self.go_stale(at, family, now);
+                self.go_stale(at, family, lost, now);
             } else {
-                self.purge(at, family, now);
+                self.purge(at, family, Some(lost), now);
             }
         }
         let Some(peer) = self.peers.get(at) else { return };
@@ -169,7 +170,11 @@ impl Core {
         self.set_stale_until(at, until);
     }
 
-    fn go_stale(&mut self, at: PeerIndex, family: Family, now: Timestamp) {
+    fn go_stale(&mut self, at: PeerIndex, family: Family, lost: Timestamp, now: Timestamp) {
+        if self.peers.get(at).is_some_and(|peer| peer.family(family).old == Old::Lost) {
+            self.finish_sweep(at, family, now);
+        }
+        self.note_loss(at, family, Some(lost), now);
         // What was stale already and did not come back is not kept for a second restart.
         self.finish_sweep(at, family, now);
         self.rib.outdate(at, family);
@@ -180,12 +185,18 @@ impl Core {
             peer.pods.changed = true;
         }
         self.duplicates.look_at_all();
+        if self.offers.is_on() {
+            self.offers.walk_peer(at, family);
+        }
     }
 
-    /// All routes of a family are lost: they count nowhere from now on, and are swept by and by.
-    pub(super) fn purge(&mut self, at: PeerIndex, family: Family, now: Timestamp) {
-        // Who comes and goes with other routes each time must not be faster than the sweep.
-        if self.peers.get(at).is_some_and(|peer| peer.family(family).old == Old::Lost) {
+    /// All routes of a family are lost: they count nowhere from now on, and are swept by and by. `lost` says
+    /// when their session was, if that was just now.
+    pub(super) fn purge(&mut self, at: PeerIndex, family: Family, lost: Option<Timestamp>, now: Timestamp) {
+        // Who comes and goes with other routes each time must not be faster than the sweep; and what is swept
+        // because the peer has it no more was not lost with the session.
+        let state = self.peers.get(at).map(|peer| *peer.family(family));
+        if state.is_some_and(|state| state.old == Old::Lost || state.sweeping) {
             self.finish_sweep(at, family, now);
         }
         if self.rib.count(at, family) == 0 {
@@ -195,6 +206,7 @@ impl Core {
             self.touch(at);
             return;
         }
+        self.note_loss(at, family, lost, now);
         self.rib.outdate(at, family);
         let Some(peer) = self.peers.get_mut(at) else { return };
         *peer.family_mut(family) = FamilyState { end_of_rib: false, old: Old::Lost, sweeping: true };
@@ -219,6 +231,9 @@ impl Core {
         state.end_of_rib = true;
         if state.is_stale() {
             self.start_sweep(at, family);
+        }
+        if self.peers.get(at).is_some_and(|peer| peer.negotiated_families().contains(family)) {
+            self.told_all(at, family);
         }
         self.touch(at);
         self.touch_twin(at);
@@ -263,7 +278,7 @@ impl Core {
                 if up {
                     self.start_sweep(at, family);
                 } else {
-                    self.purge(at, family, now);
+                    self.purge(at, family, None, now);
                 }
             }
             if let Some(peer) = self.peers.get(at).filter(|_| !up) {
@@ -339,6 +354,9 @@ impl Core {
             // A peer that is unknown has no findings; one of the same name may have come since.
             if self.peers.get(path.peer).is_some_and(|peer| !peer.leaving) {
                 self.is_no_rogue(key, path.judgement, now);
+            }
+            if self.offers.is_on() {
+                self.swept_lost(prefix, path, now);
             }
         } else {
             let before = Some(path.judgement);

@@ -9,9 +9,10 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Notify, mpsc, oneshot};
 
 use super::core::Core;
+use super::feed::{Destination, Roster};
 use super::maintenance::{self, NoMaintenance, Whom, Window};
 use super::search::Search;
 use super::trace::{Recorded, Recorder};
@@ -74,6 +75,8 @@ impl Default for Settings {
 #[derive(Clone, Debug)]
 pub struct Observer {
     requests: mpsc::Sender<Request>,
+    /// Something is to be told of.
+    offered: Arc<Notify>,
     log: Arc<EventLog>,
     heartbeat: Arc<AtomicU64>,
 }
@@ -93,6 +96,9 @@ enum Request {
     EndMaintenance(Whom, oneshot::Sender<Option<Window>>),
     Acknowledge(String, String, oneshot::Sender<bool>),
     State(Option<u64>, oneshot::Sender<Option<(u64, State)>>),
+    Offers(usize, oneshot::Sender<Vec<Destination>>),
+    OfferAll(oneshot::Sender<()>),
+    Roster(oneshot::Sender<Roster>),
     EndTrace(oneshot::Sender<Option<oneshot::Receiver<()>>>),
 }
 
@@ -106,6 +112,9 @@ impl Request {
             | Self::Routes(..)
             | Self::Why(..)
             | Self::State(..)
+            | Self::Offers(..)
+            | Self::OfferAll(_)
+            | Self::Roster(_)
             | Self::EndTrace(_) => false,
             Self::Reconfigure(..)
             | Self::Forget(..)
@@ -142,8 +151,16 @@ pub fn spawn_with(
     let now = clock.now();
     let log = Arc::new(EventLog::new());
     let heartbeat = Arc::new(AtomicU64::new(now.as_micros()));
-    let observer = Observer { requests: sender, log: log.clone(), heartbeat: heartbeat.clone() };
-    let mut core = Recorded::new(Core::new(config, settings, now), recorder);
+    let offered = Arc::new(Notify::new());
+    let observer = Observer {
+        requests: sender,
+        offered: offered.clone(),
+        log: log.clone(),
+        heartbeat: heartbeat.clone(),
+    };
+    let mut core = Core::new(config, settings, now);
+    core.keep_offers();
+    let mut core = Recorded::new(core, recorder);
     if let Some(state) = state {
         core.restore(state, now);
     }
@@ -153,6 +170,7 @@ pub fn spawn_with(
         events,
         requests,
         speaker,
+        offered,
         log,
         heartbeat,
         searches: VecDeque::new(),
@@ -186,6 +204,7 @@ struct Task<F> {
     events: mpsc::Receiver<Delivery>,
     requests: mpsc::Receiver<Request>,
     speaker: F,
+    offered: Arc<Notify>,
     log: Arc<EventLog>,
     heartbeat: Arc<AtomicU64>,
     /// Queries that are being answered, in turns.
@@ -202,7 +221,7 @@ impl<F: Fn(Command)> Task<F> {
         loop {
             // Whatever there is to do, sessions have their turn too.
             tokio::task::yield_now().await;
-            if !self.core.has_work() && self.searches.is_empty() {
+            if !self.core.has_work() && !self.core.offers.has_walk() && self.searches.is_empty() {
                 let due = tokio::time::Instant::from_std(self.clock.instant(next));
                 tokio::select! {
                     delivery = self.events.recv() => match delivery {
@@ -219,6 +238,7 @@ impl<F: Fn(Command)> Task<F> {
             self.answer_some();
             let now = self.clock.now();
             self.core.work(now);
+            self.core.offer_slice(now);
             self.search();
             next = self.core.tick(now);
             self.tell();
@@ -305,6 +325,16 @@ impl<F: Fn(Command)> Task<F> {
                 let state = (unless != Some(revision)).then(|| (revision, self.core.state(now)));
                 let _ = answer.send(state);
             }
+            Request::Offers(max, answer) => {
+                let _ = answer.send(self.core.offers(max));
+            }
+            Request::OfferAll(answer) => {
+                self.core.offer_all();
+                let _ = answer.send(());
+            }
+            Request::Roster(answer) => {
+                let _ = answer.send(self.core.roster(now));
+            }
             Request::EndTrace(answer) => {
                 let _ = answer.send(self.core.end());
             }
@@ -349,6 +379,9 @@ impl<F: Fn(Command)> Task<F> {
     }
 
     fn tell(&mut self) {
+        if self.core.offers.any() {
+            self.offered.notify_one();
+        }
         let (events, commands) = self.core.take();
         self.log.append(events);
         for command in commands {
@@ -430,6 +463,31 @@ impl Observer {
     /// `unless`.
     pub async fn state(&self, unless: Option<u64>) -> Option<Option<(u64, State)>> {
         self.ask(|answer| Request::State(unless, answer)).await
+    }
+
+    /// Waits until there is something that [`offers`](Self::offers) tells of: it comes back as long as anything is
+    /// left. One may wait at a time.
+    pub async fn offered(&self) -> Option<()> {
+        tokio::select! {
+            () = self.offered.notified() => Some(()),
+            () = self.requests.closed() => None,
+        }
+    }
+
+    /// Takes up to `max` prefixes of which something changed that rules look at, the oldest change first, and says
+    /// how they are now. Fewer, but one, may come although there are more.
+    pub async fn offers(&self, max: usize) -> Option<Vec<Destination>> {
+        self.ask(|answer| Request::Offers(max, answer)).await
+    }
+
+    /// Has all that rules may want told again; [`Roster::complete`] says when it has been.
+    pub async fn offer_all(&self) -> Option<()> {
+        self.ask(Request::OfferAll).await
+    }
+
+    /// All known peers.
+    pub async fn roster(&self) -> Option<Roster> {
+        self.ask(Request::Roster).await
     }
 
     /// Ends the trace, if one is recorded, and waits until all of it is written.

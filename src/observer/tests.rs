@@ -4,6 +4,7 @@ mod aggregation;
 mod capacity;
 mod day;
 mod explain;
+mod feed;
 mod findings;
 mod hosts;
 mod identity;

@@ -5,11 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 
+use super::feed::{self, Reader};
 use super::{offline, trace, *};
 use crate::bgp::attribute::Community;
 use crate::observer::core::Core;
 use crate::observer::peers::{Tally, answers};
 use crate::observer::trace::to_memory;
+use crate::policy::Class;
 use crate::speaker::stats::ErrorAction;
 
 /// Who there is: a node that two leaves of a rack hear, its other daemon, and another node.
@@ -42,6 +44,8 @@ pub(super) enum Happening {
     Close(usize, Loss),
     /// An UPDATE had an error.
     Malformed(usize, ErrorAction),
+    /// A peer is forgotten, if it is down.
+    Forget(usize),
     /// Whether what leaks is permitted from now on.
     Reload(bool),
     /// The rest is done without time for the work that is left.
@@ -64,6 +68,7 @@ pub(super) fn happening() -> impl Strategy<Value = Happening> {
             .prop_map(|(slot, loss)| Close(slot, loss)),
         1 => (slot(), 0..ErrorAction::ALL.len())
             .prop_map(|(slot, action)| Malformed(slot, ErrorAction::ALL[action])),
+        1 => slot().prop_map(Forget),
         1 => prop::bool::ANY.prop_map(Reload),
         2 => Just(Settle),
         1 => Just(Wait),
@@ -86,6 +91,9 @@ struct Model {
     refreshing: bool,
     /// Whether each was rejected for its path, and whether it is from before.
     routes: BTreeMap<(IpNet, u32), (bool, bool)>,
+    lost_at: Timestamp,
+    /// What it was lost with and said nothing of since, and when.
+    silent: BTreeMap<IpNet, Timestamp>,
 }
 
 impl Model {
@@ -102,9 +110,30 @@ impl Model {
         self.routes.values_mut().for_each(|(_, old)| *old = true);
     }
 
-    fn close(&mut self, loss: Loss) {
+    /// What is accepted of what is lost, or only of what is from before, is not withdrawn for that.
+    fn fall_silent(&mut self, only_old: bool, open: bool) {
+        let lost = self.routes.iter().filter(|(_, (_, old))| *old || !only_old);
+        let lost = lost.filter(|((prefix, _), (foreign, _))| rejected(*prefix, *foreign, open).is_none());
+        for ((prefix, _), _) in lost.filter(|((prefix, _), _)| is_member(*prefix)) {
+            self.silent.entry(*prefix).or_insert(self.lost_at);
+        }
+    }
+
+    /// It has told everything, or has had the time for it.
+    fn ends_silence(&mut self, now: Timestamp) {
+        if self.session.is_some() && (self.end_of_rib || self.up_since.after(MINUTE * 6) <= now) {
+            self.silent.clear();
+        }
+    }
+
+    fn close(&mut self, loss: Loss, open: bool, now: Timestamp) {
+        self.ends_silence(now);
         let Some(session) = self.session.take() else { return };
         (self.end_of_rib, self.spoke) = (false, false);
+        if self.stale {
+            self.fall_silent(true, open);
+        }
+        self.lost_at = now;
         if loss == Loss::Graceful && session.terms.graceful_restart.is_some() {
             if self.stale {
                 self.drop_old();
@@ -112,6 +141,7 @@ impl Model {
             self.make_old();
             self.stale = !self.routes.is_empty();
         } else {
+            self.fall_silent(false, open);
             self.routes.clear();
             self.stale = false;
         }
@@ -121,11 +151,12 @@ impl Model {
         }
     }
 
-    fn up(&mut self, session: Session, now: Timestamp) {
-        self.close(Loss::Graceful);
+    fn up(&mut self, session: Session, open: bool, now: Timestamp) {
+        self.close(Loss::Graceful, open, now);
         let who = Some((session.terms.peer_as, session.terms.peer_id));
         let preserved = session.terms.graceful_restart.is_some_and(|said| said.forwarding != Families::NONE);
         if self.stale && !(preserved && self.last == who) {
+            self.fall_silent(false, open);
             self.routes.clear();
             self.stale = false;
         }
@@ -166,6 +197,11 @@ fn rejected(prefix: IpNet, foreign: bool, open: bool) -> Option<&'static str> {
     }
 }
 
+/// Whether a prefix is of a class that [`Play::told`] has rules look at.
+fn is_member(prefix: IpNet) -> bool {
+    prefix != net("10.96.0.0/12")
+}
+
 fn session_terms(slot: usize, which: u8) -> Negotiated {
     let family = Model::family(slot);
     let identifier = match (slot, which) {
@@ -193,6 +229,8 @@ fn prefix_of(slot: usize, place: usize) -> IpNet {
 pub(super) struct Play {
     pub(super) world: World,
     open: bool,
+    /// Who keeps members; there are no additional paths then.
+    reader: Option<Reader>,
     models: [Model; SLOTS.len()],
 }
 
@@ -208,17 +246,35 @@ impl Play {
         Self {
             world: World::recorded(config, settings, recorder),
             open: false,
+            reader: None,
             models: std::array::from_fn(|_| Model::default()),
         }
     }
 
+    /// With somebody who is told what changes of blocks and pod hosts.
+    fn told() -> Self {
+        let mut config = config();
+        let class = vec![Class::PodBlock, Class::PodHost];
+        let rule = feed::rule(Match { class, ..Match::default() });
+        (config.apics, config.eepgs) = (vec![feed::apic()], vec![rule]);
+        let mut world = World::with(config);
+        world.core.keep_offers();
+        let models = std::array::from_fn(|_| Model::default());
+        Self { world, open: false, reader: Some(Reader::default()), models }
+    }
+
     pub(super) fn happens(&mut self, happening: &Happening) {
-        let Self { world, models, open } = self;
+        let Self { world, models, open, reader } = self;
+        models.iter_mut().for_each(|model| model.ends_silence(world.now));
         match *happening {
             Happening::Up(slot, which) => {
                 let (leaf, address, _) = SLOTS[slot];
-                let session = world.up_with(leaf, address, session_terms(slot, which));
-                models[slot].up(session, world.now);
+                let mut terms = session_terms(slot, which);
+                if reader.is_some() {
+                    terms.add_path = Families::NONE;
+                }
+                let session = world.up_with(leaf, address, terms);
+                models[slot].up(session, *open, world.now);
             }
             Happening::Announce(slot, place, path, foreign, tags) => {
                 let Some(session) = models[slot].session.clone() else { return };
@@ -229,6 +285,7 @@ impl Play {
                 let attributes = Builder::new(ases, session.peer.address).communities(TAGS[tags]);
                 world.announce_paths(&session, &attributes, &[(path, prefix)]);
                 models[slot].routes.insert((prefix, path), (foreign, false));
+                models[slot].silent.remove(&prefix);
                 models[slot].spoke = true;
             }
             Happening::Withdraw(slot, place, path) => {
@@ -240,6 +297,7 @@ impl Play {
                 announcer.withdraw(Model::family(slot), [(path, prefix)], &mut out);
                 world.say(&session, &out);
                 models[slot].routes.remove(&(prefix, path));
+                models[slot].silent.remove(&prefix);
             }
             Happening::EndOfRib(slot) => {
                 let Some(session) = models[slot].session.clone() else { return };
@@ -270,7 +328,13 @@ impl Play {
             Happening::Close(slot, loss) => {
                 let Some(session) = models[slot].session.clone() else { return };
                 world.close(&session, loss);
-                models[slot].close(loss);
+                models[slot].close(loss, *open, world.now);
+            }
+            Happening::Forget(slot) => {
+                let (leaf, address, _) = SLOTS[slot];
+                if world.core.forget_down(Some(leaf), ip(address), world.now) > 0 {
+                    models[slot] = Model::default();
+                }
             }
             Happening::Malformed(slot, action) => {
                 if let Some(session) = &models[slot].session {
@@ -286,14 +350,58 @@ impl Play {
                     world.config.policy.allow.extend(leaks);
                 }
                 world.core.reconfigure(Arc::new(world.config.clone()), world.now);
+                if reader.is_some() {
+                    // What is lost before it is judged again counts as what it was.
+                    world.settle();
+                }
             }
             Happening::Settle => world.settle(),
             Happening::Wait => {
                 // Longer than any restart, refresh or wait for End-of-RIB.
                 world.pass(Duration::from_secs(400));
-                models.iter_mut().filter(|model| model.stale || model.refreshing).for_each(Model::drop_old);
+                for model in models.iter_mut().filter(|model| model.stale || model.refreshing) {
+                    if model.session.is_none() {
+                        model.fall_silent(true, *open);
+                    }
+                    model.drop_old();
+                }
             }
         }
+    }
+
+    /// What somebody was told who read all the time, of each prefix: who announces it, whether that is stale,
+    /// and who is silent since when.
+    fn told_matches(&mut self) {
+        let Self { world, reader, models, open } = self;
+        let Some(reader) = reader else { return };
+        reader.read(world);
+        assert!(world.core.roster(world.now).complete);
+        let slot = |peer: &PeerId| {
+            let is =
+                |(leaf, address, _): &(&str, &str, u32)| *leaf == &*peer.leaf && ip(address) == peer.address;
+            SLOTS.iter().position(is).expect("one of them")
+        };
+        let (mut told, mut expected) = (BTreeSet::new(), BTreeSet::new());
+        for ((_, prefix), destination) in &reader.0 {
+            told.extend(
+                destination.offers.iter().map(|offer| (*prefix, slot(&offer.peer), offer.stale, None)),
+            );
+            let silent = destination.silent.iter();
+            told.extend(
+                silent.map(|silent| (*prefix, slot(&silent.peer), false, Some(silent.since.as_secs()))),
+            );
+        }
+        for (slot, model) in models.iter_mut().enumerate() {
+            model.ends_silence(world.now);
+            for ((prefix, _), (foreign, old)) in &model.routes {
+                if is_member(*prefix) && rejected(*prefix, *foreign, *open).is_none() {
+                    expected.insert((*prefix, slot, model.stale && *old, None));
+                }
+            }
+            let silent = model.silent.iter();
+            expected.extend(silent.map(|(prefix, since)| (*prefix, slot, false, Some(since.as_secs()))));
+        }
+        assert_eq!(told, expected);
     }
 
     fn routes_match(&self) {
@@ -457,12 +565,33 @@ proptest! {
     }
 
     #[test]
+    fn who_keeps_members_is_told_what_there_is_and_who_is_silent(
+        story in prop::collection::vec((happening(), prop::bool::ANY), 1..60),
+    ) {
+        let mut play = Play::told();
+        for (happening, reads) in &story {
+            play.happens(happening);
+            if let Some(reader) = play.reader.as_mut().filter(|_| *reads) {
+                reader.read(&mut play.world);
+            }
+        }
+        play.world.pass(SECOND * 3);
+        play.told_matches();
+        // And who asks for all is told the same.
+        play.reader = Some(Reader::default());
+        play.world.core.offer_all();
+        play.told_matches();
+    }
+
+    #[test]
     fn without_its_task_the_core_comes_to_the_same(story in prop::collection::vec(happening(), 1..60)) {
         let roomy = Limits { prefixes: 10_000, warn_at: 0.8, action: LimitAction::Warn, rejected_kept: 1_000 };
         let mut play = Play::new(&roomy);
         let config = play.world.config.clone();
         // What a file holds has neither.
-        let held = |happening: &&_| !matches!(happening, Happening::Reload(_) | Happening::Malformed(..));
+        let held = |happening: &&_| {
+            !matches!(happening, Happening::Forget(_) | Happening::Reload(_) | Happening::Malformed(..))
+        };
         for happening in story.iter().filter(held) {
             play.happens(happening);
         }

@@ -16,6 +16,7 @@ use super::{SEGMENT, frame};
 use crate::config::{self, Config};
 use crate::observer::State;
 use crate::observer::core::Core;
+use crate::observer::feed::Destination;
 use crate::observer::maintenance::{NoMaintenance, Whom, Window};
 use crate::speaker::Event;
 use crate::time::Timestamp;
@@ -149,6 +150,19 @@ impl Recorded {
             recorder.note(&Record::Acknowledged { id, reason, now });
         }
         self.core.acknowledge(id, reason, now)
+    }
+
+    /// What follows is no input: nothing but what keepers of members are told comes of it.
+    pub(in crate::observer) fn offer_slice(&mut self, now: Timestamp) {
+        self.core.offer_slice(now);
+    }
+
+    pub(in crate::observer) fn offers(&mut self, max: usize) -> Vec<Destination> {
+        self.core.offers(max)
+    }
+
+    pub(in crate::observer) fn offer_all(&mut self) {
+        self.core.offer_all();
     }
 
     pub(in crate::observer) fn take(
