@@ -60,12 +60,12 @@ pub struct Offer {
     pub stale: bool,
 }
 
-/// A peer that fell silent.
+/// A peer that fell silent. It is told under each name that its node had when it was lost.
 #[derive(Clone, Debug)]
 pub struct Silence {
     /// Which.
     pub peer: PeerId,
-    /// The node as members remember it, by the name that it had then.
+    /// The node as members remember it.
     pub witness: Witness,
     /// When its session was lost, to the second.
     pub since: Timestamp,

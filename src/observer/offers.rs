@@ -353,7 +353,7 @@ impl Core {
         for path in silent {
             looked_at += 1;
             if let Some(peer) = self.of_vrf(path.peer, &destination.vrf) {
-                destination.silent.push(silence(peer, family, path.since));
+                destination.silent.extend(silences(peer, family, path.since));
             }
         }
         for path in self.rib.exact(prefix) {
@@ -362,7 +362,7 @@ impl Core {
             if peer.is_lost(family, path.old) {
                 let known = destination.silent.iter().any(|silence| silence.peer == peer.id);
                 if !known && self.is_silent_on(peer, prefix, &path) {
-                    destination.silent.push(silence(peer, family, peer.lost.of(family).since));
+                    destination.silent.extend(silences(peer, family, peer.lost.of(family).since));
                 }
             } else if let Some(offer) = self.offer(peer, family, &path, communities) {
                 destination.offers.push(offer);
@@ -373,7 +373,7 @@ impl Core {
             let Some(peer) = self.of_vrf(*at, &destination.vrf) else { continue };
             let known = destination.silent.iter().map(|silence| &silence.peer);
             if !known.chain(destination.offers.iter().map(|offer| &offer.peer)).any(|id| *id == peer.id) {
-                destination.silent.push(silence(peer, family, peer.lost.of(family).since));
+                destination.silent.extend(silences(peer, family, peer.lost.of(family).since));
             }
         }
         destination.offers.sort_by(|one, other| one.peer.cmp(&other.peer));
@@ -404,7 +404,7 @@ impl Core {
             witness: peer.witness(),
             node: peer.name.clone(),
             cluster: Arc::clone(&peer.place.scope.cluster),
-            rack: Arc::clone(peer.rack()),
+            rack: Arc::clone(&peer.place.rack),
             peer_as: peer.asn().unwrap_or_default(),
             communities: named.clone(),
             stale: peer.is_stale(family, path.old),
@@ -421,7 +421,7 @@ impl Core {
                 peer: peer.id.clone(),
                 witness: peer.witness(),
                 vrf: Arc::clone(&place.scope.vrf),
-                rack: Arc::clone(peer.rack()),
+                rack: Arc::clone(&place.rack),
                 settled: peer.session.is_some() && families.iter().all(|family| peer.settled(family, now)),
                 down_since: peer.session.is_none().then(|| peer.since.unwrap_or(self.started)),
                 maintenance: window
@@ -433,7 +433,10 @@ impl Core {
     }
 }
 
-fn silence(peer: &Peer, family: Family, since: Timestamp) -> Silence {
-    let witness = peer.lost.of(family).witness.clone();
-    Silence { peer: peer.id.clone(), witness: witness.unwrap_or_else(|| peer.witness()), since }
+/// A peer that is silent, under each of its names.
+fn silences(peer: &Peer, family: Family, since: Timestamp) -> impl Iterator<Item = Silence> {
+    let names = &peer.lost.of(family).witnesses;
+    let own = names.is_empty().then(|| peer.witness());
+    let silence = move |witness| Silence { peer: peer.id.clone(), witness, since };
+    names.iter().cloned().chain(own).map(silence)
 }

@@ -66,12 +66,8 @@ impl Core {
         let Some(peer) = self.peers.get_mut(at) else { return };
         let kept = peer.neighbors.replace(Arc::clone(&neighbors)).map(|former| former.limits.rejected_kept);
         let widened = kept.is_some_and(|kept| kept < neighbors.limits.rejected_kept);
-        let repinned = std::mem::replace(&mut peer.pin, pin) != peer.pin;
+        peer.pin = pin;
         peer.limit.warn = peer.warn_at();
-        if repinned {
-            self.offer_peer(at);
-        }
-        let Some(peer) = self.peers.get_mut(at) else { return };
         let not_kept = !peer.not_kept_families().is_empty();
         let former = peer.terms.clone();
         let judged = self.judge_by_new_terms(at, now);

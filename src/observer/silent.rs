@@ -6,7 +6,6 @@
 //! otherwise by then: a route that is not there cannot be judged.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
 use ipnet::IpNet;
 
@@ -21,6 +20,8 @@ use crate::time::Timestamp;
 
 /// So many routes are remembered.
 const MOST: u64 = 500_000;
+/// Under so many names a peer is silent: a session ends in between each time, and nothing else is said.
+const MOST_NAMES: usize = 8;
 
 /// The routes of those who fell silent.
 pub(super) struct Silent {
@@ -43,8 +44,9 @@ impl Default for Silent {
 pub(super) struct Lost {
     /// When.
     pub(super) since: Timestamp,
-    /// The node as members remember it since then, whatever it is called by now.
-    pub(super) witness: Option<Witness>,
+    /// The node as members remember it since then, whatever it is called by now: under each name that it had
+    /// when it was lost with something that it has not spoken of yet.
+    pub(super) witnesses: Vec<Witness>,
     /// Whether it still has them is not known: it has not told everything since.
     pub(super) unsure: bool,
 }
@@ -74,7 +76,10 @@ impl Core {
         if let Some(since) = lost {
             loss.since = since;
             if none {
-                loss.witness = Some(witness);
+                loss.witnesses.clear();
+            }
+            if loss.witnesses.len() < MOST_NAMES && !loss.witnesses.contains(&witness) {
+                loss.witnesses.push(witness);
             }
         }
     }
@@ -126,9 +131,6 @@ impl Core {
             return;
         }
         let paths = &mut self.silent.paths;
-        if paths.get(at, prefix, 0).is_some_and(|path| path.old) {
-            paths.withdraw(at, prefix, 0);
-        }
         let nothing = paths.intern(Set::from_canonical(&[]));
         // Of what is there already, the age stays.
         paths.announce(at, prefix, 0, nothing, judgement, since);
@@ -238,10 +240,5 @@ impl Peer {
     /// The node as members remember it.
     pub(super) fn witness(&self) -> Witness {
         feed::witness(&self.place.scope.cluster, self.name.as_deref(), self.id.address)
-    }
-
-    /// The rack of its node.
-    pub(super) fn rack(&self) -> &Arc<str> {
-        self.pin.as_ref().and_then(|pin| pin.rack.as_ref()).unwrap_or(&self.place.rack)
     }
 }

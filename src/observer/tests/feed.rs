@@ -241,15 +241,12 @@ fn an_offer_says_who_announces_what_and_a_new_name_or_rack_is_told() {
         format!("{node} {} {}", offer.witness, offer.rack)
     };
     assert_eq!(offer(&reader), "192.168.1.2 192.168.1.2 rack1");
-    let pinned = |rack: Option<&str>| Node { rack: rack.map(Into::into), ..pin("worker1", &[NODE]) };
-    world.take_over(Config { nodes: vec![pinned(None)], ..with_rule(Match::default()) });
+    let pinned = Config { nodes: vec![pin("worker1", &[NODE])], ..with_rule(Match::default()) };
+    world.take_over(pinned.clone());
     assert_eq!(reader.read(&mut world), 2);
     assert_eq!(offer(&reader), "worker1 worker1 rack1");
-    world.take_over(Config { nodes: vec![pinned(Some("rack1"))], ..with_rule(Match::default()) });
-    let mut moved = with_rule(Match::default());
-    moved.nodes = vec![pinned(None)];
+    let mut moved = pinned;
     moved.leaves.iter_mut().for_each(|leaf| leaf.rack = "rack9".into());
-    reader.read(&mut world);
     world.take_over(moved);
     assert_eq!(reader.read(&mut world), 2);
     assert_eq!(offer(&reader), "worker1 worker1 rack9");
@@ -391,4 +388,17 @@ fn witnesses_are_of_their_cluster() {
     assert_eq!(&*witness("default", None), NODE);
     assert_eq!(&*witness("blue", Some("worker1")), "blue/worker1");
     assert_eq!(&*witness("blue", None), "blue/192.168.1.2");
+}
+
+#[test]
+fn a_node_that_is_named_by_another_of_its_peers_is_told() {
+    let (mut world, mut reader) = (kept(), Reader::default());
+    let node = world.up("leaf3", NODE, NODE_AS, NODE);
+    world.announce(&node, &[HOST]);
+    reader.read(&mut world);
+    // In the rack of leaf1; what stands behind the same address in the VRF is the same node.
+    let named = Node { rack: Some("rack1".into()), ..pin("worker1", &[NODE]) };
+    world.take_over(Config { nodes: vec![named], ..with_rule(Match::default()) });
+    assert_eq!(reader.read(&mut world), 1);
+    assert_eq!(&*reader.0[&("default".into(), net(HOST))].offers[0].witness, "worker1");
 }

@@ -381,3 +381,59 @@ fn a_hundred_thousand_silent_prefixes_take_less_than_ten_megabytes() {
     assert_eq!(world.core.silent.paths.counters(Family::Ipv4).paths, 100_000);
     assert!(world.core.silent.paths.bytes() < 10_000_000, "{}", world.core.silent.paths.bytes());
 }
+
+#[test]
+fn what_was_not_swept_before_a_second_loss_is_silent_since_the_first() {
+    for told_all in [false, true] {
+        let (mut world, ..) = lost();
+        let node = world.node();
+        world.announce(&node, &HOSTS[1..]);
+        if told_all {
+            world.end_of_rib(&node);
+        }
+        world.now = world.now.after(SECOND * 10);
+        world.close(&node, Loss::Graceful);
+        let rest = "10.244.1.8/32 leaf1 stale";
+        let expected = if told_all { vec![rest] } else { vec![SILENT[0], rest] };
+        assert_eq!(told(&mut world), expected);
+    }
+}
+
+#[test]
+fn what_it_is_no_longer_silent_of_counts_for_nothing_before_it_is_told() {
+    let (mut world, mut reader, _) = lost();
+    world.settle();
+    reader.read(&mut world);
+    let node = world.node();
+    world.end_of_rib(&node);
+    let other = world.up("leaf2", NODE, NODE_AS, NODE);
+    world.announce(&other, &[HOST]);
+    let told = world.core.offers(1);
+    assert_eq!((told[0].prefix, told[0].silent.len()), (net(HOST), 0));
+}
+
+#[test]
+fn who_is_lost_under_several_names_is_silent_under_each() {
+    let (mut world, mut reader, _) = lost();
+    world.settle();
+    let node = world.up("leaf1", NODE, NODE_AS, "192.168.1.77");
+    world.announce(&node, &HOSTS[1..]);
+    world.settle();
+    world.close(&node, Loss::Final);
+    world.settle();
+    reader.read(&mut world);
+    let names = |reader: &Reader| {
+        let silent = &reader.0[&("default".into(), net(HOSTS[1]))].silent;
+        silent.iter().map(|silent| silent.witness.to_string()).collect::<Vec<_>>()
+    };
+    assert_eq!(names(&reader), [NODE, "192.168.1.77"]);
+    // Once it has spoken of everything, only its present name counts.
+    let node = world.up("leaf1", NODE, NODE_AS, "192.168.1.77");
+    world.announce(&node, &HOSTS);
+    world.end_of_rib(&node);
+    reader.read(&mut world);
+    world.close(&node, Loss::Final);
+    world.settle();
+    reader.read(&mut world);
+    assert_eq!(names(&reader), ["192.168.1.77"]);
+}
