@@ -36,6 +36,7 @@ mod recovery;
 mod refusals;
 mod reload;
 mod report;
+mod reports;
 mod restart;
 mod search;
 mod silent;

@@ -45,7 +45,7 @@ const DAY: Duration = Duration::from_hours(24);
 const LONGEST_WAIT: Duration = Duration::from_hours(30 * 24);
 
 /// The kinds of findings that `findings.open_after` may name.
-const FINDINGS: [&str; 23] = [
+const FINDINGS: [&str; 29] = [
     "rogue_route",
     "duplicate_pod_block",
     "duplicate_node_subnet",
@@ -69,6 +69,12 @@ const FINDINGS: [&str; 23] = [
     "aggregation_missing",
     "fabric_capacity",
     "timer_trouble",
+    "eepg_conflict",
+    "eepg_drift",
+    "eepg_write_failing",
+    "hold_down",
+    "apic_down",
+    "aci_config",
 ];
 
 /// Reads the whole file, and the files that it includes.

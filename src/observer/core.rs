@@ -19,6 +19,7 @@ use super::map::Map;
 use super::offers::Offers;
 use super::peers::{Peer, Peers};
 use super::refusals::Refusals;
+use super::reports::Reports;
 use super::silent::Silent;
 use super::timers::Expiries;
 use super::work::Job;
@@ -82,6 +83,8 @@ pub(super) struct Core {
     pub(super) fabric: Fabric,
     /// Peers whose pods are to be looked at.
     pub(super) looks: Looks,
+    /// What others find wrong.
+    pub(super) reports: Reports,
     /// What keepers of members are to be told.
     pub(super) offers: Offers,
     pub(super) silent: Silent,
@@ -135,6 +138,7 @@ impl Core {
             maintenance: Maintenance::default(),
             fabric: Fabric::default(),
             looks: Looks::default(),
+            reports: Reports::default(),
             offers: Offers::default(),
             silent: Silent::default(),
             jobs: VecDeque::new(),

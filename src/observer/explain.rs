@@ -8,6 +8,7 @@
 //! | `peer_refused` | that a node is lost which tries to come back and is refused |
 //! | `recovery_wait` | stale routes of the nodes that wait |
 //! | `peer_down`, once told | stale routes of the peer |
+//! | `apic_down` | what cannot be written there, and what is not as it was left, as far as the same reports it |
 //! | the first of a node's sessions | the same trouble of its other sessions |
 //! | a burst | findings of one kind that began at once |
 //!
@@ -93,6 +94,7 @@ impl Core {
             .or_else(|| self.by_mesh(subject))
             .or_else(|| self.by_refusal(subject))
             .or_else(|| self.by_wait(subject))
+            .or_else(|| self.by_apic(subject))
             .or_else(|| self.by_node(subject, hosts))
     }
 
@@ -155,6 +157,15 @@ impl Core {
         let cause = Cause::recovery_wait(peer.place.scope.clone(), Arc::clone(&peer.place.rack));
         let (number, _) = self.findings.present(&cause)?;
         self.findings.subject(number)?.peers().any(|id| *id == peer.id).then_some(number)
+    }
+
+    fn by_apic(&self, subject: &Subject<'_>) -> Option<u64> {
+        let key = subject.key();
+        if !matches!(key.kind(), Kind::EepgWriteFailing | Kind::EepgDrift) {
+            return None;
+        }
+        let mut down = self.reports.down_beside(key).filter_map(|down| self.findings.present(down));
+        down.next().map(|(number, _)| number)
     }
 
     fn by_node(&self, subject: &Subject<'_>, hosts: &Hosts) -> Option<u64> {

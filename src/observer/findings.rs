@@ -19,6 +19,7 @@ mod key;
 mod kind;
 mod muting;
 mod refused;
+mod reported;
 mod rogue;
 mod room;
 mod saved;

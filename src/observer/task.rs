@@ -16,7 +16,7 @@ use super::feed::{Destination, Roster};
 use super::maintenance::{self, NoMaintenance, Whom, Window};
 use super::search::Search;
 use super::trace::{Recorded, Recorder};
-use super::{EventLog, Processing, RouteQuery, Snapshot, State, view};
+use super::{EventLog, Processing, Reported, RouteQuery, Snapshot, State, view};
 use crate::bgp::Families;
 use crate::config::Config;
 use crate::speaker::{Delivery, PeerId};
@@ -99,6 +99,7 @@ enum Request {
     Offers(usize, oneshot::Sender<Vec<Destination>>),
     OfferAll(oneshot::Sender<()>),
     Roster(oneshot::Sender<Roster>),
+    Report(Arc<str>, Vec<Reported>, oneshot::Sender<()>),
     EndTrace(oneshot::Sender<Option<oneshot::Receiver<()>>>),
 }
 
@@ -121,7 +122,8 @@ impl Request {
             | Self::ForgetNode(..)
             | Self::StartMaintenance(..)
             | Self::EndMaintenance(..)
-            | Self::Acknowledge(..) => true,
+            | Self::Acknowledge(..)
+            | Self::Report(..) => true,
         }
     }
 }
@@ -335,6 +337,10 @@ impl<F: Fn(Command)> Task<F> {
             Request::Roster(answer) => {
                 let _ = answer.send(self.core.roster(now));
             }
+            Request::Report(source, found, answer) => {
+                self.core.report(&source, found, now);
+                let _ = answer.send(());
+            }
             Request::EndTrace(answer) => {
                 let _ = answer.send(self.core.end());
             }
@@ -488,6 +494,13 @@ impl Observer {
     /// All known peers.
     pub async fn roster(&self) -> Option<Roster> {
         self.ask(Request::Roster).await
+    }
+
+    /// Takes over what is wrong according to `source`: all of it each time, at most 1,000. What it no longer
+    /// reports is over; a source that never reports again leaves what it reported as it is. An APIC's trouble is known
+    /// to be one because the same source reports all of it.
+    pub async fn report(&self, source: Arc<str>, found: Vec<Reported>) -> Option<()> {
+        self.ask(|answer| Request::Report(source, found, answer)).await
     }
 
     /// Ends the trace, if one is recorded, and waits until all of it is written.

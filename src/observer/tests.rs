@@ -18,6 +18,7 @@ mod query;
 mod recovery;
 mod refusals;
 mod reload;
+mod reports;
 mod restart;
 mod scope;
 mod state;

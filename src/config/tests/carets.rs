@@ -521,19 +521,20 @@ fn findings_and_metrics() {
     check(&[
         (
             and(
-                "[findings]\nforget_after = \"a week\"\nopen_after = { rogue_routes = \"5s\", peer_down = 5, eepg_drift = \"1s\" }",
+                "[findings]\nforget_after = \"a week\"\nopen_after = { rogue_routes = \"5s\", peer_down = 5, weather = \"1s\" }",
             ),
             &[
                 "25:16 [\"a week\"] `a week` is not a duration: expected number at 0 \
                  (write it as \"30s\", \"6m\", \"24h\" or \"7d\")",
                 "26:16 [rogue_routes] unknown kind of finding `rogue_routes` (did you mean `rogue_route`?)",
                 "26:49 [5] expected a duration in a string, such as \"30s\", found a number",
-                "26:52 [eepg_drift] unknown kind of finding `eepg_drift` (the kinds are rogue_route, \
+                "26:52 [weather] unknown kind of finding `weather` (the kinds are rogue_route, \
                  duplicate_pod_block, duplicate_node_subnet, duplicate_pod_host, duplicate_service_host, \
                  missing_service_cidr, missing_node_subnet, leaf_disagreement, peer_down, rack_down, \
                  peer_flapping, stale_routes, prefix_limit, malformed_updates, mesh_left_on, observer_isolated, \
                  recovery_wait, peer_refused, duplicate_as, duplicate_router_id, aggregation_missing, \
-                 fabric_capacity, timer_trouble)",
+                 fabric_capacity, timer_trouble, eepg_conflict, eepg_drift, eepg_write_failing, hold_down, \
+                 apic_down, aci_config)",
             ],
         ),
         (

@@ -105,9 +105,10 @@ fn burst(alone: &[(Timestamp, u64)]) -> Option<(usize, usize)> {
 
 impl Key {
     /// Whether many of this kind at once are more likely one than many. Of default routes there are no two in
-    /// one cluster, and whatever else is leaked, they are worth a word of their own.
+    /// one cluster, and whatever else is leaked, they are worth a word of their own; and so is what only a human can
+    /// decide.
     fn comes_in_bursts(&self) -> bool {
-        !matches!(self.kind, Kind::ObserverIsolated | Kind::MeshLeftOn)
+        !matches!(self.kind, Kind::ObserverIsolated | Kind::MeshLeftOn | Kind::ApicDown | Kind::HoldDown)
             && self.reason() != Some(Reason::DefaultRoute)
     }
 }

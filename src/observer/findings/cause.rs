@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Key, Proof};
+use super::{Key, Proof, Severity};
 use crate::speaker::PeerId;
 use crate::time::Timestamp;
 
@@ -40,8 +40,12 @@ pub(super) struct Cause {
     /// Where in `due`.
     pub(super) due: Option<Timestamp>,
     pub(super) witnesses: BTreeMap<PeerId, Witness>,
-    /// What was told of it when that could still be seen.
+    /// What is told of it: by whoever reports it, or when it could still be seen.
     pub(super) said: Option<String>,
+    /// What is to be done about it, if not as its kind says.
+    pub(super) advice: Option<String>,
+    /// How bad it is, if not as its key says.
+    pub(super) severity: Option<Severity>,
     /// What is known of it, whoever proves it.
     pub(super) facts: Vec<String>,
     /// What the last events were, the newest first.
@@ -97,6 +101,8 @@ impl Cause {
             due: None,
             witnesses: BTreeMap::new(),
             said: None,
+            advice: None,
+            severity: None,
             facts: Vec::new(),
             notes: VecDeque::new(),
             events: 0,

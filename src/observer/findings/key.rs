@@ -64,6 +64,11 @@ pub(super) enum About {
         why: Arc<str>,
     },
     Capacity(Capacity),
+    /// Something in an APIC, or the APIC itself, and a prefix there if it is about one.
+    Object {
+        object: Arc<str>,
+        prefix: Option<IpNet>,
+    },
     /// Many of one kind that began at this time, more or less.
     Burst(Timestamp),
 }
@@ -261,6 +266,7 @@ impl Key {
     pub const fn prefix(&self) -> Option<IpNet> {
         match &self.about {
             About::Route { prefix, .. } | About::Prefix(prefix) | About::Owed { prefix, .. } => Some(*prefix),
+            About::Object { prefix, .. } => *prefix,
             _ => None,
         }
     }
@@ -287,6 +293,14 @@ impl Key {
         match &self.about {
             About::Refused { leaf, .. } => Some(leaf).filter(|leaf| !leaf.is_empty()),
             _ => self.peer().map(|peer| &peer.leaf),
+        }
+    }
+
+    /// The object of an APIC that it is about, if it is about one.
+    pub const fn object(&self) -> Option<&Arc<str>> {
+        match &self.about {
+            About::Object { object, .. } => Some(object),
+            _ => None,
         }
     }
 

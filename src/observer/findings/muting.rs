@@ -208,6 +208,7 @@ impl Kind {
                 | Self::RecoveryWait
                 | Self::PeerRefused
                 | Self::LeafDisagreement
+                | Self::ApicDown
         )
     }
 }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Cause, Findings, Key, Proof, State, Witness};
+use super::{Cause, Findings, Key, Proof, Severity, State, Witness};
 use crate::time::Timestamp;
 
 /// How many proofs of a finding are kept: all that could still tell whether it is over.
@@ -20,6 +20,10 @@ pub struct Saved {
     said: Option<String>,
     facts: Vec<String>,
     acknowledged: Option<String>,
+    #[serde(default)]
+    advice: Option<String>,
+    #[serde(default)]
+    severity: Option<Severity>,
 }
 
 impl Saved {
@@ -54,6 +58,8 @@ impl Findings {
                 said,
                 facts,
                 acknowledged: cause.acknowledged.clone(),
+                advice: cause.advice.clone(),
+                severity: cause.severity,
             })
         };
         self.causes.values().filter_map(saved).collect()
@@ -62,7 +68,8 @@ impl Findings {
     /// Takes over what was open before the restart. To be called first of all. What is not found again
     /// until `believed`, or once all who proved it have told everything, resolves then.
     pub fn restore(&mut self, saved: impl IntoIterator<Item = Saved>, believed: Timestamp) {
-        for Saved { id, key, since, opened, proofs, said, facts, acknowledged } in saved {
+        for saved in saved {
+            let Saved { id, key, since, opened, proofs, said, facts, acknowledged, advice, severity } = saved;
             if self.numbers.contains_key(&key) || !self.has_room(key.kind()) {
                 continue;
             }
@@ -71,6 +78,7 @@ impl Findings {
             let mut cause = Cause::new(key.clone(), since, number);
             (cause.id, cause.lingers, cause.acknowledged) = (id, Some(believed), acknowledged);
             (cause.unseen, cause.restored, cause.said, cause.facts) = (true, true, said, facts);
+            (cause.advice, cause.severity) = (advice, severity);
             for (peer, mut witness) in proofs.into_iter().map(Witness::of) {
                 self.silent.entry(peer.clone()).or_default().insert(number);
                 witness.silent = true;

@@ -8,6 +8,7 @@ use std::net::Ipv4Addr;
 use ipnet::{IpNet, Ipv4Net};
 
 use super::*;
+use crate::observer::Reported;
 use crate::policy::{Class, Expected, Reason};
 
 /// Findings under virtual time: seconds after the start.
@@ -120,6 +121,23 @@ fn net(text: &str) -> IpNet {
     text.parse().unwrap()
 }
 
+fn object(kind: Kind, prefix: Option<&str>) -> Key {
+    Key::reported(&found(kind, prefix)).unwrap()
+}
+
+fn found(kind: Kind, prefix: Option<&str>) -> Reported {
+    Reported {
+        kind,
+        object: "uni/tn-prod/out-core/instP-hosts".into(),
+        vrf: "default".into(),
+        prefix: prefix.map(net),
+        severity: None,
+        summary: "10.244.1.7/32 is somewhere else".to_owned(),
+        advice: String::new(),
+        evidence: vec!["so it is".to_owned()],
+    }
+}
+
 /// One key of every kind.
 fn every_key() -> Vec<Key> {
     let duplicate = |class| Key::duplicate(scope(), class, net("10.244.1.0/26")).unwrap();
@@ -149,6 +167,12 @@ fn every_key() -> Vec<Key> {
         Key::aggregation_missing(scope()),
         Key::fabric_capacity(scope(), Capacity::Lpm),
         Key::timer_trouble(scope()),
+        object(Kind::EepgConflict, Some("10.244.1.7/32")),
+        object(Kind::EepgDrift, Some("10.244.1.7/32")),
+        object(Kind::EepgWriteFailing, None),
+        object(Kind::HoldDown, None),
+        object(Kind::ApicDown, None),
+        object(Kind::AciConfig, None),
     ];
     assert_eq!(keys.iter().map(Key::kind).collect::<Vec<_>>(), Kind::ALL);
     keys
@@ -159,9 +183,13 @@ fn every_kind_is_pending_at_once_opens_in_time_and_resolves_with_its_cause() {
     let severities = [
         "critical", "critical", "critical", "warning", "warning", "warning", "warning", "warning", "warning",
         "critical", "warning", "warning", "critical", "warning", "critical", "critical", "warning",
-        "warning", "warning", "warning", "warning", "warning", "warning",
+        "warning", "warning", "warning", "warning", "warning", "warning", "critical", "warning", "critical",
+        "critical", "critical", "warning",
     ];
-    let delays = [5, 5, 5, 60, 60, 60, 60, 60, 60, 30, 0, 130, 0, 0, 5, 30, 15, 60, 60, 60, 45, 60, 0];
+    let delays = [
+        5, 5, 5, 60, 60, 60, 60, 60, 60, 30, 0, 130, 0, 0, 5, 30, 15, 60, 60, 60, 45, 60, 0, 60, 300, 300, 0,
+        120, 60,
+    ];
     for ((key, severity), delay) in every_key().into_iter().zip(severities).zip(delays) {
         let mut world = World::new();
         world.raise(&key);
@@ -528,7 +556,8 @@ fn names_and_delays_are_those_of_the_documents() {
         "rogue_route duplicate_pod_block duplicate_node_subnet duplicate_pod_host duplicate_service_host \
          missing_service_cidr missing_node_subnet leaf_disagreement peer_down rack_down peer_flapping stale_routes prefix_limit \
          malformed_updates mesh_left_on observer_isolated recovery_wait peer_refused duplicate_as duplicate_router_id \
-         aggregation_missing fabric_capacity timer_trouble"
+         aggregation_missing fabric_capacity timer_trouble eepg_conflict eepg_drift eepg_write_failing hold_down apic_down \
+         aci_config"
     );
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::key::{About, Capacity};
-use super::{Cause, Findings, Kind, MAX_PROOFS, Muted, State, Witness, advice, refused, view};
+use super::{Cause, Findings, Kind, MAX_PROOFS, Muted, State, Witness, advice, refused, reported, view};
 use crate::policy::Reason;
 use crate::speaker::PeerId;
 use crate::time::Timestamp;
@@ -30,7 +30,7 @@ impl Findings {
         view::Finding {
             id: cause.id.as_ref().to_owned(),
             kind: key.kind.name().to_owned(),
-            severity: key.severity().name().to_owned(),
+            severity: cause.severity.unwrap_or_else(|| key.severity()).name().to_owned(),
             state: state.to_owned(),
             muted: self.muted(cause),
             muted_because: because(cause),
@@ -42,7 +42,7 @@ impl Findings {
             prefix: key.prefix(),
             reason: key.reason(),
             summary: self.summary(cause),
-            advice: advice::of(key).to_owned(),
+            advice: cause.advice.clone().unwrap_or_else(|| advice::of(key).to_owned()),
             evidence: self.evidence(cause),
             absorbs: cause.explains.iter().take(MAX_IDS).filter_map(|number| self.id(*number)).collect(),
             absorbs_total: cause.explains.len(),
@@ -72,6 +72,9 @@ impl Findings {
 
     /// What is to be known of a cause when what it is told from is gone.
     pub(super) fn frozen(&self, cause: &Cause) -> (Option<String>, Vec<String>) {
+        if cause.said.is_some() {
+            return (cause.said.clone(), cause.facts.clone());
+        }
         let rolled_up = cause.key.kind == Kind::RogueRoute && cause.key.reason().is_none();
         if cause.key.is_burst() || rolled_up {
             (Some(self.what(cause)), self.evidence(cause))
@@ -115,12 +118,23 @@ impl Findings {
         summary
     }
 
+    /// The nodes that a cause is about, or the objects that it is made of.
+    fn whom(&self, cause: &Cause) -> String {
+        if !cause.key.is_burst() || !cause.witnesses.is_empty() {
+            return who(cause);
+        }
+        let parts = cause.explains.iter().filter_map(|number| self.causes.get(number));
+        let objects: BTreeSet<_> =
+            parts.filter_map(|part| part.key.object()).map(ToString::to_string).collect();
+        names(objects).unwrap_or_else(|| who(cause))
+    }
+
     fn what(&self, cause: &Cause) -> String {
         if let Some(said) = &cause.said {
             return said.clone();
         }
         let key = &cause.key;
-        let who = who(cause);
+        let who = self.whom(cause);
         match (&key.about, key.kind) {
             (About::Burst(_), kind) => {
                 let first = cause.explains.first().and_then(|number| self.causes.get(number));
@@ -211,6 +225,7 @@ impl Findings {
                 // Of very many, the number is a fact.
                 refused::sentence(leaf, why, cause.facts.first().unwrap_or(&who))
             }
+            (About::Object { object, prefix }, kind) => reported::sentence(kind, object, *prefix),
             (about, kind) => format!("{kind}, {who}: {about:?} is in trouble of its kind"),
         }
     }
@@ -362,14 +377,19 @@ fn who(cause: &Cause) -> String {
             })
             .collect();
     }
+    let nobody = || cause.key.peer().map_or_else(|| "somebody".to_owned(), ToString::to_string);
+    self::names(names).unwrap_or_else(nobody)
+}
+
+/// Some of these names, and how many more there are; none, if there are none.
+fn names(names: BTreeSet<String>) -> Option<String> {
     let total = names.len();
     let shown: Vec<_> = names.into_iter().take(MAX_NAMES).collect();
-    match (total, cause.key.peer()) {
-        (0, Some(peer)) => peer.to_string(),
-        (0, None) => "somebody".into(),
-        (1, _) => shown.concat(),
-        (total, _) if total > MAX_NAMES => format!("{} and {} more", shown.join(", "), total - MAX_NAMES),
-        _ => shown.join(" and "),
+    match total {
+        0 => None,
+        1 => Some(shown.concat()),
+        total if total > MAX_NAMES => Some(format!("{} and {} more", shown.join(", "), total - MAX_NAMES)),
+        _ => Some(shown.join(" and ")),
     }
 }
 

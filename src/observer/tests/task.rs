@@ -2,6 +2,8 @@
 
 #![expect(clippy::disallowed_methods, reason = "the loop's timers, under tokio's virtual time")]
 
+use std::collections::BTreeMap;
+
 use tokio::sync::mpsc;
 
 use super::*;
@@ -104,4 +106,49 @@ async fn turns_at_least_once_a_second() {
     let (observer, _events, _commands, clock) = start(config());
     tokio::time::sleep(Duration::from_secs(100)).await;
     assert!(clock.now().since(observer.heartbeat()) <= Duration::from_millis(1_100));
+}
+
+/// Nobody has to ask again and again, and nothing that changes is missed, whenever it does.
+#[tokio::test(start_paused = true)]
+async fn who_keeps_members_is_woken_for_every_change() {
+    let kept = Config { apics: vec![feed::apic()], eepgs: vec![feed::rule(Match::default())], ..config() };
+    let (observer, events, _commands, clock) = start(kept);
+    let (up, terms) = established(clock);
+    events.send(up.into()).await.unwrap();
+    let reader = tokio::spawn({
+        let observer = observer.clone();
+        async move {
+            let mut told = BTreeMap::new();
+            while told.len() < 300 {
+                observer.offered().await.expect("it is there");
+                let some = observer.offers(7).await.expect("an answer");
+                told.extend(some.into_iter().map(|told| (told.prefix, told.offers.len())));
+            }
+            told
+        }
+    });
+    for n in 0..300 {
+        let prefix = [format!("10.244.{}.{}/32", n / 250, n % 250)];
+        events.send(routes(clock, &terms, &prefix).into()).await.unwrap();
+        if n % 3 == 0 {
+            tokio::task::yield_now().await;
+        }
+    }
+    let told = tokio::time::timeout(MINUTE, reader).await.expect("woken each time").unwrap();
+    assert!(told.values().all(|offers| *offers == 1));
+    assert!(observer.offers(10).await.expect("an answer").is_empty());
+    // One call may be left from before.
+    let _ = tokio::time::timeout(MINUTE, observer.offered()).await;
+    assert!(tokio::time::timeout(MINUTE, observer.offered()).await.is_err(), "nothing changes");
+
+    observer.offer_all().await.unwrap();
+    let mut again = 0;
+    while again < 300 {
+        observer.offered().await.expect("it is there");
+        again += observer.offers(1_000).await.expect("an answer").len();
+    }
+    let roster = observer.roster().await.expect("an answer");
+    assert!(roster.complete && roster.peers.len() == 1);
+    drop(events);
+    assert_eq!(observer.offered().await, None, "it has ended");
 }

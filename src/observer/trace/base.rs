@@ -24,6 +24,7 @@ use crate::observer::hosts::Twin;
 use crate::observer::maintenance::Maintenance;
 use crate::observer::peers::{Peer, Peers};
 use crate::observer::refusals::Refusals;
+use crate::observer::reports::Reports;
 use crate::observer::timers::Expiries;
 use crate::policy::{Class, Reason};
 use crate::rib::PeerIndex;
@@ -52,7 +53,7 @@ pub(super) enum Base {
 
 /// The core at rest. The kinds of its parts differ between writing, which borrows, and reading.
 #[derive(Serialize, Deserialize)]
-struct Kept<P, F, T, R, E> {
+struct Kept<P, F, T, R, E, W> {
     config: String,
     settings: Settings,
     clocks: Clocks,
@@ -68,6 +69,7 @@ struct Kept<P, F, T, R, E> {
     fabric: Fabric,
     refusals: R,
     expiries: E,
+    reports: W,
     sets: Vec<Vec<u8>>,
     paths: Vec<Path>,
 }
@@ -141,6 +143,7 @@ fn put(core: &Core, config: String, out: &mut Vec<u8>) -> Result<(), postcard::E
         fabric: core.fabric.clone(),
         refusals: &core.refusals,
         expiries: &core.expiries,
+        reports: &core.reports,
         sets,
         paths,
     };
@@ -149,7 +152,7 @@ fn put(core: &Core, config: String, out: &mut Vec<u8>) -> Result<(), postcard::E
 
 /// The core that [`kept`] wrote, and its configuration; `None` if it makes no sense.
 pub(super) fn read(frame: &[u8]) -> Option<(Core, Arc<Config>)> {
-    let kept: Kept<Vec<Option<Peer>>, Findings, Vec<Twin>, Refusals, Expiries> =
+    let kept: Kept<Vec<Option<Peer>>, Findings, Vec<Twin>, Refusals, Expiries, Reports> =
         postcard::from_bytes(frame).ok()?;
     let config = Arc::new(configuration(&kept.config)?);
     let mut core = Core::new(Arc::clone(&config), kept.settings, kept.clocks.started);
@@ -162,7 +165,7 @@ pub(super) fn read(frame: &[u8]) -> Option<(Core, Arc<Config>)> {
     core.meshes = kept.meshes.into_iter().collect();
     core.maintenance = kept.maintenance;
     core.fabric = kept.fabric;
-    (core.refusals, core.expiries) = (kept.refusals, kept.expiries);
+    (core.refusals, core.expiries, core.reports) = (kept.refusals, kept.expiries, kept.reports);
     for at in core.peers.indexes() {
         core.find_terms(at);
     }

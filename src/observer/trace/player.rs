@@ -222,6 +222,10 @@ impl Player {
                 self.now = now;
                 core.acknowledge(&id, &reason, now);
             }
+            Record::Reported { source, found, now } => {
+                self.now = now;
+                core.report(&source.into(), found.into_owned(), now);
+            }
             Record::Restored { state, now } => {
                 self.now = now;
                 core.restore(state.into_owned(), now);

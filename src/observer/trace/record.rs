@@ -8,9 +8,9 @@ use serde::{Deserialize, Serialize};
 
 use super::base::Base;
 use crate::bgp::{Batch, Negotiated};
-use crate::observer::State;
 use crate::observer::core::Errors;
 use crate::observer::maintenance::{Whom, Window};
+use crate::observer::{Reported, State};
 use crate::speaker::{self, Event, PeerId, SessionId};
 use crate::time::Timestamp;
 
@@ -79,6 +79,15 @@ pub(super) enum Record<'a> {
         id: Cow<'a, str>,
         /// Why.
         reason: Cow<'a, str>,
+        /// When.
+        now: Timestamp,
+    },
+    /// Somebody told all that it finds wrong.
+    Reported {
+        /// Who.
+        source: Cow<'a, str>,
+        /// What.
+        found: Cow<'a, [Reported]>,
         /// When.
         now: Timestamp,
     },

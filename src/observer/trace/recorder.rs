@@ -14,10 +14,10 @@ use super::record::{Record, Start, Told};
 use super::ring::{Part, Ring};
 use super::{SEGMENT, frame};
 use crate::config::{self, Config};
-use crate::observer::State;
 use crate::observer::core::Core;
 use crate::observer::feed::Destination;
 use crate::observer::maintenance::{NoMaintenance, Whom, Window};
+use crate::observer::{Reported, State};
 use crate::speaker::Event;
 use crate::time::Timestamp;
 
@@ -150,6 +150,14 @@ impl Recorded {
             recorder.note(&Record::Acknowledged { id, reason, now });
         }
         self.core.acknowledge(id, reason, now)
+    }
+
+    pub(in crate::observer) fn report(&mut self, source: &Arc<str>, found: Vec<Reported>, now: Timestamp) {
+        if let Some(recorder) = &mut self.recorder {
+            let (source, found) = (Cow::Borrowed(&**source), Cow::Borrowed(&found[..]));
+            recorder.note(&Record::Reported { source, found, now });
+        }
+        self.core.report(source, found, now);
     }
 
     /// What follows is no input: nothing but what keepers of members are told comes of it.
