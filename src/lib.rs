@@ -9,7 +9,7 @@
 //! | room | what it is for |
 //! |---|---|
 //! | [`cli`] | the command line: a verb a file; most are clients of the HTTP API |
-//! | [`lab`] | simulated Calico nodes and the demo; the one room that announces prefixes |
+//! | [`lab`] | simulated Calico nodes, a simulated APIC, the demo; the one room that announces prefixes |
 //! | [`daemon`] | wires the rooms together: start, reload, shutdown; keeps what must survive a restart |
 //! | [`web`] | HTTP: metrics, health, the API; owns no state |
 //! | [`apic`] | the client of the APIC's REST API: sessions, signatures, trust, pacing, complete reads |

@@ -1,4 +1,6 @@
-//! `thirdleaf sim`: something to peer with.
+//! `thirdleaf sim`: something to peer with, or to write to.
+
+mod apic;
 
 use std::io::Write;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -20,6 +22,8 @@ pub(super) struct Sim {
 enum What {
     /// Nodes that speak BGP as Calico's do, until Ctrl-C
     Node(Node),
+    /// Controllers that answer as an APIC does, until Ctrl-C; `GET /_sim` lists what tests can order
+    Apic(apic::Apic),
 }
 
 #[derive(Debug, Args)]
@@ -78,7 +82,10 @@ struct Node {
 
 impl Sim {
     pub(super) fn execute(self, out: &mut impl Write) -> Result<Exit, Error> {
-        let What::Node(node) = self.what;
+        let node = match self.what {
+            What::Node(node) => node,
+            What::Apic(apic) => return apic.execute(out),
+        };
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
         match runtime.block_on(sim::run(&node.simulation(), out)) {
             Ok(()) => Ok(Exit::FINE),
