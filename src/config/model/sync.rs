@@ -160,6 +160,17 @@ pub enum Piece {
     Rack,
 }
 
+impl Template {
+    /// The name, if it is the same for every route.
+    pub fn fixed(&self) -> Option<Arc<str>> {
+        let text = |piece: &Piece| match piece {
+            Piece::Text(text) => Some(&**text).map(str::to_owned),
+            Piece::Node | Piece::Rack => None,
+        };
+        self.0.iter().map(text).collect::<Option<String>>().map(Into::into)
+    }
+}
+
 impl fmt::Display for Template {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.iter().try_for_each(|piece| match piece {

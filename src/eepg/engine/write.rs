@@ -1,0 +1,563 @@
+//! Requests: what goes into one, and what its answer means.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::super::body::{Op, Scopes, request, wanted_digest};
+use super::super::dn::Container;
+use super::super::mark::Mark;
+use super::super::reading::{FoundContainer, Scope, Seen};
+use super::super::rule::RuleId;
+use super::super::view;
+use super::entry::{Key, Todo};
+use super::{Batch, Engine, Outcome};
+use crate::policy::Class;
+use crate::time::Timestamp;
+
+/// How long after a comparison began its slot may be believed when something is deleted.
+const FRESH: Duration = Duration::from_secs(30);
+/// How often deletes are looked at.
+const LOOK: Duration = Duration::from_secs(1);
+/// What the APIC refused is tried again after this, twice as long each time, an hour at most.
+const TRY_AGAIN: Duration = Duration::from_mins(1);
+const LONGEST_WAIT: Duration = Duration::from_hours(1);
+
+/// A request whose answer is not there yet.
+#[derive(Debug)]
+pub(super) struct InFlight {
+    pub(super) slots: BTreeSet<Scope>,
+    keys: BTreeSet<Key>,
+    units: Vec<Unit>,
+    makes: Vec<(Arc<Container>, RuleId, Mark)>,
+    unmakes: Vec<Arc<Container>>,
+}
+
+/// What is done about one entry.
+#[derive(Debug)]
+struct Unit {
+    key: Key,
+    todo: Todo,
+    /// Of a member that is made or mended.
+    put: Option<Put>,
+    changed: Option<Timestamp>,
+}
+
+#[derive(Clone, Debug)]
+struct Put {
+    rule: RuleId,
+    class: Class,
+    mark: Mark,
+    keep: Scopes,
+}
+
+impl InFlight {
+    pub(super) fn holds(&self, key: &Key) -> bool {
+        self.keys.contains(key)
+    }
+}
+
+/// What goes into a request.
+impl Engine {
+    /// The next request, if one may be sent now. Several may be under way, one for each L3Out or policy.
+    pub fn batch(&mut self, now: Timestamp) -> Option<Batch> {
+        if !self.may_write(now) {
+            return None;
+        }
+        self.forget_old_deletes(now);
+        let scopes: Vec<Scope> = self.slots.keys().cloned().collect();
+        scopes.into_iter().find_map(|scope| {
+            let due = self.slots.get(&scope)?.due().is_some_and(|due| due <= now);
+            if due && !self.is_busy(&scope) { self.fill(&scope, now) } else { None }
+        })
+    }
+
+    fn fill(&mut self, scope: &Scope, now: Timestamp) -> Option<Batch> {
+        if self.slots.get(scope)?.looks_again(now) {
+            self.unblock(scope, now);
+        }
+        self.slots.get_mut(scope)?.retry_at = None;
+        if let Some(container) = self.slots.get_mut(scope)?.alone.pop_front() {
+            return self.send_alone(scope, &container, now);
+        }
+        let half = self.slots.get_mut(scope)?.halves.pop_front();
+        if let Some(keys) = half {
+            let keys = keys.into_iter().filter(|key| self.still_may(*key, now)).collect();
+            return self.send(scope, keys, Vec::new(), now).or_else(|| self.fill(scope, now));
+        }
+        let (mut keys, gathered) = self.gathered(scope, now);
+        let (deletes, unmakes) = self.deletable(scope, self.batch_size.saturating_sub(keys.len()), now);
+        keys.extend(deletes);
+        let batch = self.send(scope, keys, unmakes, now);
+        if gathered && self.slots.get(scope).is_some_and(|slot| slot.ready.is_empty()) {
+            self.slots.get_mut(scope)?.begin();
+        }
+        batch
+    }
+
+    /// What is ready and has gathered for long enough.
+    fn gathered(&mut self, scope: &Scope, now: Timestamp) -> (Vec<Key>, bool) {
+        let Some(slot) = self.slots.get(scope).filter(|slot| slot.has_gathered(now)) else {
+            return (Vec::new(), false);
+        };
+        let candidates: Vec<Key> = slot.ready.iter().copied().take(self.batch_size).collect();
+        let (may, held): (Vec<_>, Vec<_>) = candidates.into_iter().partition(|key| self.still_may(*key, now));
+        for key in held {
+            // What it is to stand in may have gone since it was found ready.
+            self.settle(key, now);
+        }
+        let keys = may.into_iter().filter(|key| !self.waits_for_another(scope, *key)).collect();
+        (keys, true)
+    }
+
+    /// Whether it is a move between slots of which another is busy: it waits there for its turn.
+    fn waits_for_another(&self, scope: &Scope, key: Key) -> bool {
+        let todo = self.entries.get(&key).and_then(|entry| entry.todo.as_ref());
+        todo.is_some_and(|todo| {
+            todo.all().map(Scope::slot).any(|other| other != *scope && self.is_busy(&other))
+        })
+    }
+
+    /// Whether what was refused with others is still to be done.
+    fn still_may(&self, key: Key, now: Timestamp) -> bool {
+        let Some(entry) = self.entries.get(&key) else { return false };
+        entry.todo.as_ref().is_some_and(|todo| {
+            if todo.is_delete() {
+                self.hold_delete(key, entry, now).is_none()
+            } else {
+                self.hold_put(key, todo, now).is_none()
+            }
+        })
+    }
+
+    /// Deletes that nothing holds, once the slot was compared a moment ago.
+    fn deletable(&mut self, scope: &Scope, room: usize, now: Timestamp) -> (Vec<Key>, Vec<Arc<Container>>) {
+        let none = (Vec::new(), Vec::new());
+        let Some(slot) = self.slots.get(scope) else { return none };
+        if slot.deletes_at.is_none_or(|at| at > now) {
+            return none;
+        }
+        let (budget, _) = self.delete_budget(scope, now);
+        let mut keys = Vec::new();
+        let mut spare = self.spare_of(scope);
+        for key in &slot.deletes {
+            if keys.len() >= budget.min(room) || spare == Some(0) {
+                break;
+            }
+            let Some(entry) = self.entries.get(key) else { continue };
+            if self.hold_delete(*key, entry, now).is_none() {
+                keys.push(*key);
+                spare = spare.map(|spare| spare.saturating_sub(1));
+            }
+        }
+        let mut unmakes = self.to_unmake(scope, now);
+        unmakes.truncate(budget.saturating_sub(keys.len()));
+        let is_fresh = slot.compared.is_some_and(|begun| begun.after(FRESH) > now);
+        let anything = !keys.is_empty() || !unmakes.is_empty();
+        let slot = self.slot(scope);
+        if anything && !is_fresh {
+            // Nothing is deleted by what we only remember.
+            slot.deletes_at = None;
+            slot.compare_at.get_or_insert(now);
+            return none;
+        }
+        slot.deletes_at = (!slot.deletes.is_empty()).then(|| now.after(LOOK));
+        (keys, unmakes)
+    }
+
+    fn spare_of(&self, scope: &Scope) -> Option<usize> {
+        match scope {
+            Scope::Policy(container) => self.spare(container),
+            Scope::All | Scope::L3out(_) => None,
+        }
+    }
+
+    /// EEPGs that we made, that nothing needs and that have been empty for long enough.
+    fn to_unmake(&self, scope: &Scope, now: Timestamp) -> Vec<Arc<Container>> {
+        let over = |container: &Arc<Container>| {
+            Scope::slot(container) == *scope
+                && self.hold_unmake(container, now).is_some_and(|hold| hold.is_none())
+        };
+        self.containers.keys().filter(|container| over(container)).cloned().collect()
+    }
+
+    fn send_alone(&mut self, scope: &Scope, container: &Arc<Container>, now: Timestamp) -> Option<Batch> {
+        let op = if self.is_released(container) {
+            Op::Release { container: Arc::clone(container), prefix: None }
+        } else {
+            self.make(container, self.rule_of(container)?)
+        };
+        let ops = vec![op];
+        self.dispatch(BTreeSet::from([scope.clone()]), Vec::new(), ops, now)
+    }
+
+    /// One request for all of this.
+    fn send(
+        &mut self,
+        scope: &Scope,
+        keys: Vec<Key>,
+        unmakes: Vec<Arc<Container>>,
+        now: Timestamp,
+    ) -> Option<Batch> {
+        let mut slots = BTreeSet::from([scope.clone()]);
+        let mut units = Vec::new();
+        let mut ops = Vec::new();
+        let mut made = BTreeSet::new();
+        let mut added = std::collections::BTreeMap::<Arc<Container>, usize>::new();
+        for key in keys {
+            let Some(unit) = self.unit(key) else { continue };
+            if let Some(container) = unit.todo.put.as_ref().filter(|_| unit.todo.is_new) {
+                let count = added.entry(Arc::clone(container)).or_default();
+                if self.is_full_with(container, &unit.todo, *count) {
+                    self.block(key);
+                    continue;
+                }
+                *count += 1;
+            }
+            slots.extend(unit.todo.all().map(Scope::slot));
+            self.add_ops(&unit, &mut made, &mut ops);
+            units.push(unit);
+        }
+        ops.extend(unmakes.into_iter().map(|container| Op::Unmake { container }));
+        self.dispatch(slots, units, ops, now)
+    }
+
+    fn block(&mut self, key: Key) {
+        let scope = self.entries.get(&key).and_then(|entry| entry.todo.as_ref()?.at().map(Scope::slot));
+        if let Some(slot) = scope.and_then(|scope| self.slots.get_mut(&scope)) {
+            slot.ready.remove(&key);
+            slot.blocked.insert(key);
+        }
+    }
+
+    fn dispatch(
+        &mut self,
+        slots: BTreeSet<Scope>,
+        units: Vec<Unit>,
+        ops: Vec<Op>,
+        now: Timestamp,
+    ) -> Option<Batch> {
+        if ops.is_empty() {
+            return None;
+        }
+        let (dn, body) = request(&self.rules, &ops);
+        let changes = ops.iter().filter_map(|op| self.change_of(op, now)).collect();
+        let keys: BTreeSet<Key> = units.iter().map(|unit| unit.key).collect();
+        let since = units.iter().filter_map(|unit| unit.changed).min();
+        let mut makes = Vec::new();
+        let mut unmakes = Vec::new();
+        for op in ops {
+            match op {
+                Op::Make { container, rule, mark } => makes.push((container, rule, mark)),
+                Op::Unmake { container } => unmakes.push(container),
+                _ => {}
+            }
+        }
+        for key in &keys {
+            if let Some(slot) = units_slot(&units, key).and_then(|scope| self.slots.get_mut(&scope)) {
+                slot.take_out(key);
+            }
+            if let Some(entry) = self.entries.get_mut(key) {
+                entry.changed = None;
+            }
+        }
+        self.last_batch += 1;
+        let id = self.last_batch;
+        self.in_flight.insert(id, InFlight { slots, keys, units, makes, unmakes });
+        Some(Batch { id, dn, body, changes, since })
+    }
+
+    fn unit(&self, key: Key) -> Option<Unit> {
+        let entry = self.entries.get(&key)?;
+        let todo = entry.todo.clone()?;
+        let put = entry.wish.claim().filter(|_| todo.put.is_some()).map(|claim| {
+            let wanted = self.scopes(claim.rule);
+            let there = entry.seen.iter().find(|seen| seen.container == claim.container);
+            let keep = there.map(|seen| seen.scope.without(wanted)).unwrap_or_default();
+            Put { rule: claim.rule, class: entry.class, mark: self.mark(entry), keep }
+        });
+        Some(Unit { key, todo, put, changed: entry.changed })
+    }
+
+    /// What is done about entries, as it is sent.
+    pub(super) fn ops_of(&self, keys: &[Key]) -> Vec<Op> {
+        let (mut made, mut ops) = (BTreeSet::new(), Vec::new());
+        for unit in keys.iter().filter_map(|key| self.unit(*key)) {
+            self.add_ops(&unit, &mut made, &mut ops);
+        }
+        ops
+    }
+
+    fn add_ops(&self, unit: &Unit, made: &mut BTreeSet<Arc<Container>>, ops: &mut Vec<Op>) {
+        let prefix = unit.key.1;
+        if let (Some(container), Some(put)) = (&unit.todo.put, &unit.put) {
+            let is_there = self.containers.get(container).is_some_and(|held| held.found.is_some());
+            if !is_there && made.insert(Arc::clone(container)) {
+                ops.push(self.make(container, put.rule));
+            }
+            let Put { rule, class, mark, keep } = put.clone();
+            ops.push(Op::Put { container: Arc::clone(container), prefix, class, rule, mark, keep });
+        }
+        let removed = unit.todo.remove.iter().cloned();
+        ops.extend(removed.map(|container| Op::Remove { container, prefix }));
+        let released = unit.todo.release.iter().cloned();
+        ops.extend(released.map(|container| Op::Release { container, prefix: Some(prefix) }));
+    }
+
+    /// What makes a container, or mends one of ours.
+    pub(super) fn make(&self, container: &Arc<Container>, rule: RuleId) -> Op {
+        let (owner, instance) = (Arc::clone(&self.identity.name), Arc::clone(&self.identity.instance));
+        let mark = Mark::new(owner, instance, Vec::new());
+        Op::Make { container: Arc::clone(container), rule, mark }
+    }
+
+    fn is_full_with(&self, container: &Arc<Container>, todo: &Todo, added: usize) -> bool {
+        if added == 0 {
+            return self.is_full(container, todo);
+        }
+        let (Some(held), Some(caps)) =
+            (self.containers.get(container), self.of_eepg(container).map(|rule| rule.caps))
+        else {
+            return false;
+        };
+        let slot = self.slots.get(&Scope::slot(container)).map_or(0, |slot| slot.ours);
+        held.ours + added >= caps.members
+            || slot + added >= caps.l3out_members
+            || self.all_members() + added >= self.caps.members
+    }
+}
+
+fn units_slot(units: &[Unit], key: &Key) -> Option<Scope> {
+    units.iter().find(|unit| unit.key == *key)?.todo.at().map(Scope::slot)
+}
+
+/// What an answer means.
+impl Engine {
+    /// What became of a request.
+    pub fn answered(&mut self, id: u64, outcome: Outcome, now: Timestamp) {
+        let Some(batch) = self.in_flight.remove(&id) else { return };
+        if outcome != Outcome::Done {
+            self.give_back(&batch);
+        }
+        match outcome {
+            Outcome::Done => {
+                self.denied = None;
+                self.done(&batch, now);
+            }
+            Outcome::Refused { code, text } => self.refused(&batch, &code, &text, now),
+            Outcome::TooLarge => {
+                self.refused(&batch, "413", "the request is too large, with this one change alone", now);
+            }
+            Outcome::Again(wait) => self.uncertain(&batch, now.after(wait)),
+            Outcome::Denied(text) => {
+                self.denied = Some(text);
+                self.uncertain(&batch, now.after(TRY_AGAIN));
+            }
+        }
+        for key in &batch.keys {
+            self.settle(*key, now);
+        }
+        let slots: Vec<Scope> = batch.slots.iter().cloned().collect();
+        for scope in slots {
+            self.unblock(&scope, now);
+        }
+    }
+
+    fn give_back(&mut self, batch: &InFlight) {
+        for unit in &batch.units {
+            if let Some(entry) = self.entries.get_mut(&unit.key) {
+                entry.changed = entry.changed.into_iter().chain(unit.changed).min();
+            }
+        }
+    }
+
+    fn done(&mut self, batch: &InFlight, now: Timestamp) {
+        for (container, rule, mark) in &batch.makes {
+            self.made(container, *rule, mark, now);
+        }
+        for container in &batch.unmakes {
+            let held = self.held(container);
+            (held.found, held.empty_since, held.approved, held.written) = (None, None, false, Some(now));
+            self.count_delete(&Scope::slot(container), now);
+            self.count_change(container, "delete", "success");
+        }
+        for unit in &batch.units {
+            self.done_unit(unit, now);
+        }
+        for scope in &batch.slots {
+            self.slot(scope).read_back(now);
+        }
+    }
+
+    fn made(&mut self, container: &Arc<Container>, rule: RuleId, mark: &Mark, now: Timestamp) {
+        let (mut provides, mut consumes) = Default::default();
+        if let Some(rule) = self.rules.eepg(rule) {
+            provides = rule.contracts.provide.iter().map(ToString::to_string).collect();
+            consumes = rule.contracts.consume.iter().map(ToString::to_string).collect();
+        }
+        let held = self.held(container);
+        let is_new = held.found.is_none();
+        let found = held.found.get_or_insert_with(FoundContainer::default);
+        found.annotated = true;
+        found.mark = Some(mark.clone());
+        found.provides.append(&mut provides);
+        found.consumes.append(&mut consumes);
+        (held.refused, held.written) = (None, Some(now));
+        if is_new && let Some(eepgs) = &mut self.eepgs {
+            *eepgs += 1;
+        }
+        self.count_change(container, if is_new { "create" } else { "modify" }, "success");
+    }
+
+    fn done_unit(&mut self, unit: &Unit, now: Timestamp) {
+        let Some(mut entry) = self.entries.remove(&unit.key) else { return };
+        self.count_seen(&entry, false);
+        let removed = &unit.todo.remove;
+        entry.seen.retain(|seen| !(removed.contains(&seen.container) && seen.is_of(&self.identity.name)));
+        for seen in entry.seen.iter_mut().filter(|seen| unit.todo.release.contains(&seen.container)) {
+            (seen.annotated, seen.mark) = (false, None);
+        }
+        if let (Some(container), Some(put)) = (&unit.todo.put, &unit.put) {
+            entry.seen.retain(|seen| seen.container != *container);
+            entry.seen.push(Seen {
+                container: Arc::clone(container),
+                prefix: unit.key.1,
+                annotated: true,
+                mark: Some(put.mark.clone()),
+                scope: self.scopes(put.rule).union(put.keep),
+                text: wanted_digest(&self.rules, put.class, put.rule, &put.mark),
+            });
+        }
+        if let Some(trouble) = &mut entry.trouble {
+            trouble.refused = None;
+        }
+        (entry.written, entry.drift, entry.adopted) = (Some(now), None, false);
+        self.count_seen(&entry, true);
+        self.entries.insert(unit.key, entry);
+        if unit.todo.is_delete() {
+            for container in removed {
+                let scope = Scope::slot(container);
+                self.count_delete(&scope, now);
+                self.slot(&scope).let_go(&unit.key);
+            }
+        }
+        if let Some(container) = unit.todo.at() {
+            self.count_change(container, unit.todo.operation(), "success");
+        }
+        self.note_emptiness(unit, now);
+    }
+
+    /// Since when containers are empty that may be ours to delete.
+    fn note_emptiness(&mut self, unit: &Unit, now: Timestamp) {
+        for container in unit.todo.all() {
+            if let Some(held) = self.containers.get_mut(container) {
+                held.note_emptiness(now);
+            }
+        }
+    }
+
+    fn count_delete(&mut self, scope: &Scope, now: Timestamp) {
+        self.deletes.push_back(now);
+        self.slot(scope).deleted.push_back(now);
+    }
+
+    fn count_change(&mut self, container: &Arc<Container>, operation: &'static str, result: &'static str) {
+        *self.changes.entry((Arc::clone(container), operation, result)).or_default() += 1;
+    }
+
+    /// What it did is not known: nothing is sent there before it was looked at.
+    fn uncertain(&mut self, batch: &InFlight, again: Timestamp) {
+        for scope in &batch.slots {
+            let slot = self.slot(scope);
+            slot.retry_at = Some(again);
+            slot.compare_at = Some(again);
+            slot.is_uncertain = true;
+        }
+    }
+
+    /// Halves go again for themselves, down to the one that is at fault.
+    fn refused(&mut self, batch: &InFlight, code: &str, text: &str, now: Timestamp) {
+        let Some(scope) = batch.slots.first().cloned() else { return };
+        let said = if code.is_empty() { text.to_owned() } else { format!("{code}: {text}") };
+        let keys: Vec<Key> = batch.units.iter().map(|unit| unit.key).collect();
+        match (keys.as_slice(), batch.makes.as_slice(), batch.unmakes.as_slice()) {
+            ([], makes, unmakes) => {
+                for container in makes.iter().map(|(container, ..)| container).chain(unmakes) {
+                    self.refuse_container(container, &said, now);
+                }
+            }
+            (_, _, [_, ..]) => {
+                // Those that are to go wait for the next turn, for themselves.
+                self.slot(&scope).halves.push_back(keys);
+                for container in &batch.unmakes {
+                    self.held(container).refused = Some((said.clone(), 1, now.after(TRY_AGAIN)));
+                }
+            }
+            ([_], [(container, ..)], _) => {
+                // Is it the member, or what it is to stand in?
+                self.slot(&scope).alone.push_back(Arc::clone(container));
+            }
+            ([key], [], _) => self.refuse(*key, &said, now),
+            (keys, _, _) => {
+                let (first, second) = keys.split_at(keys.len() / 2);
+                let halves = &mut self.slot(&scope).halves;
+                // The second first: what is put in front last comes out first.
+                halves.push_front(second.to_vec());
+                halves.push_front(first.to_vec());
+            }
+        }
+        if code == "102" {
+            self.slot(&scope).compare_at = Some(now);
+        }
+    }
+
+    fn refuse(&mut self, key: Key, said: &str, now: Timestamp) {
+        let Some(entry) = self.entries.get_mut(&key) else { return };
+        let container = entry.todo.as_ref().and_then(|todo| todo.at().cloned());
+        let operation = entry.todo.as_ref().map_or("modify", Todo::operation);
+        let trouble = entry.trouble();
+        let times = trouble.refused.as_ref().map_or(0, |(_, times, _)| *times).saturating_add(1);
+        trouble.refused = Some((said.to_owned(), times, now.after(patience(times))));
+        if let Some(container) = container {
+            self.count_change(&container, operation, "error");
+        }
+    }
+
+    fn refuse_container(&mut self, container: &Arc<Container>, said: &str, now: Timestamp) {
+        let held = self.held(container);
+        let times = held.refused.as_ref().map_or(0, |(_, times, _)| *times).saturating_add(1);
+        held.refused = Some((said.to_owned(), times, now.after(patience(times))));
+        self.count_change(container, "create", "error");
+    }
+
+    /// What an operation of a request says in the plan and in the audit.
+    fn change_of(&self, op: &Op, now: Timestamp) -> Option<view::Change> {
+        let (container, prefix) = match op {
+            Op::Make { container, .. } | Op::Unmake { container } => (container, None),
+            Op::Put { container, prefix, .. } | Op::Remove { container, prefix } => {
+                (container, Some(*prefix))
+            }
+            Op::Release { container, prefix } => (container, *prefix),
+        };
+        let operation = match op {
+            Op::Make { .. } if self.containers.get(container).is_some_and(|held| held.found.is_some()) => {
+                "modify"
+            }
+            Op::Make { .. } => "create",
+            Op::Unmake { .. } | Op::Remove { .. } => "delete",
+            Op::Put { .. } => {
+                let there = self
+                    .entry_of(container, prefix?)
+                    .is_some_and(|(_, entry)| entry.seen.iter().any(|seen| seen.container == *container));
+                if there { "modify" } else { "create" }
+            }
+            Op::Release { .. } => "modify",
+        };
+        Some(self.shown_change(container, prefix, operation, None, now))
+    }
+}
+
+/// How long what was refused so many times in a row waits.
+fn patience(times: u32) -> Duration {
+    TRY_AGAIN.saturating_mul(1 << times.saturating_sub(1).min(6)).min(LONGEST_WAIT)
+}
