@@ -127,6 +127,8 @@ impl Daemon {
             keep,
             observer: observer.clone(),
             sessions: Arc::new(speaker.clone()),
+            sync: None,
+            clock,
             control: control.clone(),
             config: current.subscribe(),
             status: status.subscribe(),

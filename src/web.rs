@@ -11,10 +11,14 @@
 //! | `/api/v1/events` | `since`, `kind`, `leaf`, `peer` |
 //! | `/api/v1/stream` | `since`, or the header `Last-Event-ID` |
 //! | `/api/v1/maintenance` | |
+//! | `/api/v1/eepgs` | `apic`, `tenant`, `l3out`, `name`, `vrf` |
+//! | `/api/v1/eepgs/members` | `dn`: that of an EEPG or a redirect policy |
+//! | `/api/v1/plan` | `operation` = `create`, `modify` or `delete`, `held` = `true`, `false` or the name of a brake; or `requests` = `true`: with the requests that would be sent for these changes |
 //!
 //! Lists take `limit` (1 to 1,000) and `cursor` besides: a list goes on at `next_cursor` until that is null. A
 //! page of routes may have fewer items than `limit`, even none, and go on all the same: where millions are
-//! to be looked at for few, it ends in time.
+//! to be looked at for few, it ends in time. So does a page of the plan under a filter; pages of one plan have one
+//! `id`: where that differs, the plan changed meanwhile.
 //!
 //! What changes something is a `POST`, and needs the bearer token of `http.token_file`; the answer is
 //! `{"result"}`, given once what was asked for is on the disk (if there is a `global.state_dir`) or says that it is
@@ -28,6 +32,15 @@
 //! | `/api/v1/findings/ack` | `{"id", "reason"}` |
 //! | `/api/v1/maintenance` | `{"scope": {"node" or "rack" or "cluster": NAME}, "for": "2h", "reason"}` |
 //! | `/api/v1/maintenance/end` | `{"scope"}` |
+//! | `/api/v1/plan/apply` | `{}` |
+//! | `/api/v1/plan/approve` | `{"id"}`: that of the plan; lets through what this very plan holds back |
+//! | `/api/v1/eepgs/adopt` | `{"dn"}`: of a member or an EEPG of others |
+//! | `/api/v1/eepgs/release` | `{"eepg"?}`: a name or a `dn`; without it, everything |
+//! | `/api/v1/sync/pause` | `{"for": "2h", "reason"}`: at most 7 days |
+//! | `/api/v1/sync/resume` | `{}` |
+//!
+//! What a brake or observe mode refuses is 409 with the code `held`; a plan that is another by now, 409 with the code
+//! `changed`. Where no `[[apic]]` is configured, lists of EEPGs are empty, and changes of them 404.
 //!
 //! Requests, connections and streams are bounded, so that no client of this server costs a session anything.
 
@@ -36,13 +49,18 @@
 mod auth;
 mod changes;
 mod connection;
+mod eepgs;
 mod health;
+mod holders;
 mod lists;
 mod maintenance;
 mod page;
 mod params;
+mod plan;
 mod problem;
+mod steer;
 mod stream;
+mod summary;
 #[cfg(test)]
 pub(crate) mod testing;
 
@@ -67,9 +85,12 @@ use crate::config::Config;
 use crate::metrics::{Refusal, Reload, Signatures, StateFile};
 use crate::observer::{Observer, Snapshot};
 use crate::speaker::{Cease, PeerId, PeerStats, Speaker};
-use crate::time::Timestamp;
+use crate::sync::Controller;
+use crate::time::{Clock, Timestamp};
 use connection::Bounded;
+pub use plan::Plan;
 use problem::Problem;
+pub use summary::{Apic, Summary};
 
 /// Streams of events at once.
 const MAX_STREAMS: usize = 64;
@@ -83,8 +104,11 @@ const BACKLOG: i32 = 128;
 /// Octets of a request's body.
 const MAX_BODY: usize = 64 * 1024;
 
-/// How long an answer of the observer is waited for.
+/// How long an answer of the observer or the EEPG controller is waited for.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// How long what the EEPG controller says of something else, a route or the whole, is waited for.
+const ASIDE: Duration = Duration::from_secs(1);
 
 /// How long an answer waits for the disk.
 const DISK: Duration = Duration::from_secs(2);
@@ -98,6 +122,10 @@ pub struct App {
     pub observer: Observer,
     /// The speaker.
     pub sessions: Arc<dyn Sessions>,
+    /// Members of EEPGs; none, if no `[[apic]]` is configured.
+    pub sync: Option<Controller>,
+    /// The time that the EEPG controller goes by.
+    pub clock: Clock,
     /// Takes what clients want done.
     pub control: mpsc::Sender<Control>,
     /// Has written what must survive a restart; none, if no place is configured for it.
@@ -260,6 +288,20 @@ impl Shared {
         }
     }
 
+    /// What the EEPG controller answers, in time.
+    async fn told<T>(&self, answer: impl Future<Output = Option<T>>) -> Result<T, Problem> {
+        match timeout(PATIENCE, answer).await {
+            Ok(Some(answer)) => Ok(answer),
+            Ok(None) => Err(Problem::unavailable("the EEPG controller has ended")),
+            Err(_) => Err(Problem::unavailable("the EEPG controller does not answer in time")),
+        }
+    }
+
+    /// What the EEPG controller answers, if it does soon.
+    async fn aside<T>(&self, answer: impl Future<Output = Option<T>>) -> Option<T> {
+        timeout(ASIDE, answer).await.ok().flatten()
+    }
+
     async fn snapshot(&self) -> Result<Arc<Snapshot>, Problem> {
         self.ask(self.app.observer.snapshot()).await
     }
@@ -273,7 +315,7 @@ fn router(app: App) -> Router {
     let streams = Arc::new(Semaphore::new(MAX_STREAMS));
     let shared = Arc::new(Shared { app, streams, scrapes: Semaphore::new(MAX_SCRAPES) });
     let api = Router::new()
-        .route("/summary", get(lists::summary))
+        .route("/summary", get(summary::summary))
         .route("/peers", get(lists::peers))
         .route("/routes", get(lists::routes))
         .route("/routes/why", get(lists::why))
@@ -281,6 +323,15 @@ fn router(app: App) -> Router {
         .route("/events", get(lists::events))
         .route("/maintenance", get(maintenance::list).post(maintenance::start))
         .route("/maintenance/end", post(maintenance::end))
+        .route("/eepgs", get(eepgs::list))
+        .route("/eepgs/members", get(eepgs::members))
+        .route("/eepgs/adopt", post(eepgs::adopt))
+        .route("/eepgs/release", post(eepgs::release))
+        .route("/plan", get(plan::plan))
+        .route("/plan/apply", post(plan::apply))
+        .route("/plan/approve", post(plan::approve))
+        .route("/sync/pause", post(steer::pause))
+        .route("/sync/resume", post(steer::resume))
         .route("/stream", get(stream::stream))
         .route("/config", get(health::config))
         .route("/version", get(health::version))

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
+use std::time::Duration;
 
 use axum::Json;
 use axum::body::Bytes;
@@ -33,6 +34,15 @@ pub(super) type Body = Result<Bytes, BytesRejection>;
 #[serde(deny_unknown_fields)]
 struct Nothing {}
 
+/// A body that says nothing.
+pub(super) fn nothing(body: Body) -> Result<(), Problem> {
+    let body = octets(body)?;
+    if !body.is_empty() {
+        let Nothing {} = parse(&body)?;
+    }
+    Ok(())
+}
+
 /// Which peers: those with this address, on one leaf or on all.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -59,6 +69,9 @@ struct Acknowledged {
     reason: String,
 }
 
+/// Shorter is over before anybody has begun.
+const SHORTEST: Duration = Duration::from_secs(1);
+
 /// Octets of what somebody says.
 const LONGEST_REASON: usize = 500;
 
@@ -69,10 +82,7 @@ pub(super) async fn reload(
     body: Body,
 ) -> Result<Json<Done>, Problem> {
     params.finish()?;
-    let body = octets(body)?;
-    if !body.is_empty() {
-        let Nothing {} = parse(&body)?;
-    }
+    nothing(body)?;
     match state.command(Control::Reload).await? {
         Ok(result) => Ok(done(result)),
         Err(message) => Err(Problem::new(StatusCode::BAD_REQUEST, "invalid_config", message)),
@@ -194,6 +204,17 @@ pub(super) fn reason(given: &str) -> Result<String, Problem> {
         return Err(Problem::bad_request(message));
     }
     Ok(reason.to_owned())
+}
+
+/// How long something is to last that ends by itself.
+pub(super) fn duration(text: &str, longest: Duration) -> Result<Duration, Problem> {
+    let time = humantime::parse_duration(text).ok().filter(|time| (SHORTEST..=longest).contains(time));
+    time.ok_or_else(|| {
+        let days = longest.as_secs() / 86_400;
+        let message =
+            format!("body: `for` is a duration from \"1s\" to \"{days}d\", such as \"2h\", and not {text:?}");
+        Problem::bad_request(message)
+    })
 }
 
 /// Says what was done, to the client and in the log.

@@ -1,4 +1,4 @@
-//! What is read: the summary and the lists.
+//! The lists of what the observer knows.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -10,15 +10,10 @@ use super::page::{self, Key};
 use super::params::Params;
 use super::problem::Problem;
 use crate::observer::findings::Kind;
-use crate::observer::view::{Event, Finding, Page, Peer, Route, Summary, Why};
+use crate::observer::view::{Event, Finding, Page, Peer, Route, Why};
 use crate::observer::{Match, PeerSnapshot, RouteQuery, StateFilter};
 use crate::policy::{Class, Reason};
 use crate::speaker::stats::SessionState;
-
-pub(super) async fn summary(state: State, params: Params) -> Result<Json<Summary>, Problem> {
-    params.finish()?;
-    state.ask(state.app.observer.summary()).await.map(Json)
-}
 
 /// `(leaf, address)`.
 type PeerKey = (String, IpAddr);
@@ -60,7 +55,7 @@ pub(super) async fn peers(state: State, mut params: Params) -> Result<Json<Page<
 }
 
 /// Whether a filter, if there is one, finds what it looks for.
-fn is(filter: Option<&String>, value: Option<&str>) -> bool {
+pub(super) fn is(filter: Option<&String>, value: Option<&str>) -> bool {
     filter.is_none_or(|filter| value == Some(filter.as_str()))
 }
 
@@ -121,7 +116,9 @@ pub(super) async fn routes(state: State, mut params: Params) -> Result<Json<Page
             .map_err(|error| Problem::bad_request(format!("parameter \"cursor\": {error}")))?,
     };
     params.finish()?;
-    state.ask(state.app.observer.routes(query)).await.map(Json)
+    let mut page = state.ask(state.app.observer.routes(query)).await?;
+    state.name_holders(&mut page.items).await;
+    Ok(Json(page))
 }
 
 pub(super) async fn why(state: State, mut params: Params) -> Result<Json<Page<Why>>, Problem> {
@@ -130,7 +127,8 @@ pub(super) async fn why(state: State, mut params: Params) -> Result<Json<Page<Wh
     params.finish()?;
     let prefix = prefix.ok_or_else(|| Problem::bad_request("parameter \"prefix\" is missing"))?;
     let query = RouteQuery { cluster, vrf, ..RouteQuery::of(prefix) };
-    let items = state.ask(state.app.observer.why(query)).await?;
+    let mut items = state.ask(state.app.observer.why(query)).await?;
+    state.explain_members(&mut items).await;
     let total = Some(items.len() as u64);
     Ok(Json(Page { items, next_cursor: None, total }))
 }

@@ -1,7 +1,6 @@
 //! Maintenance: what somebody works on, of which nobody is told.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::Json;
 use axum::http::StatusCode;
@@ -9,15 +8,12 @@ use serde::Deserialize;
 
 use super::State;
 use super::auth::Authorized;
-use super::changes::{Body, Done, octets, parse, reason};
-use super::page::{self, Key};
+use super::changes::{Body, Done, duration, octets, parse, reason};
+use super::page;
 use super::params::Params;
 use super::problem::Problem;
 use crate::observer::maintenance::{LONGEST, NoMaintenance, Whom, Window};
 use crate::observer::view::Page;
-
-/// Shorter is over before anybody has begun.
-const SHORTEST: Duration = Duration::from_secs(1);
 
 /// What is worked on, as it is named.
 #[derive(Deserialize)]
@@ -59,17 +55,6 @@ struct Ended {
 /// `(sort, name)`.
 type WindowKey = (String, String);
 
-impl Key for WindowKey {
-    fn write(&self) -> String {
-        format!("{}~{}", self.0, self.1)
-    }
-
-    fn read(text: &str) -> Option<Self> {
-        let (sort, name) = text.split_once('~')?;
-        Some((sort.to_owned(), name.to_owned()))
-    }
-}
-
 pub(super) async fn list(state: State, mut params: Params) -> Result<Json<Page<Window>>, Problem> {
     let limit = params.limit()?;
     let after = page::read::<WindowKey>(params.text("cursor")?)?;
@@ -87,7 +72,7 @@ pub(super) async fn start(
 ) -> Result<Json<Done>, Problem> {
     params.finish()?;
     let Begun { scope, time, reason: given } = parse(&octets(body)?)?;
-    let (scope, time, reason) = (scope.whom()?, duration(&time)?, reason(&given)?);
+    let (scope, time, reason) = (scope.whom()?, duration(&time, LONGEST)?, reason(&given)?);
     match state.ask(state.app.observer.start_maintenance(scope, time, reason)).await? {
         Ok(Window { scope, until, reason, .. }) => {
             Ok(state.kept(format!("maintenance of {scope} until {until}: {reason}")).await)
@@ -112,15 +97,6 @@ pub(super) async fn end(
         Some(_) => Ok(state.kept(format!("maintenance of {scope} ended")).await),
         None => Err(Problem::not_found(format!("there is no maintenance of {scope}"))),
     }
-}
-
-fn duration(text: &str) -> Result<Duration, Problem> {
-    let time = humantime::parse_duration(text).ok().filter(|time| (SHORTEST..=LONGEST).contains(time));
-    time.ok_or_else(|| {
-        let message =
-            format!("body: `for` is a duration from \"1s\" to \"30d\", such as \"2h\", and not {text:?}");
-        Problem::bad_request(message)
-    })
 }
 
 #[cfg(test)]

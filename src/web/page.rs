@@ -23,6 +23,18 @@ impl Key for u64 {
     }
 }
 
+/// Two words, the first without `~`.
+impl Key for (String, String) {
+    fn write(&self) -> String {
+        format!("{}~{}", self.0, self.1)
+    }
+
+    fn read(text: &str) -> Option<Self> {
+        let (first, second) = text.split_once('~')?;
+        Some((first.to_owned(), second.to_owned()))
+    }
+}
+
 /// The place that `cursor` names.
 pub(super) fn read<K: Key>(cursor: Option<String>) -> Result<Option<K>, Problem> {
     let Some(text) = cursor else { return Ok(None) };

@@ -1,5 +1,7 @@
 //! A real server around a real observer, for tests of this room and of the command line.
 
+pub(crate) mod controller;
+
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -21,6 +23,7 @@ use crate::metrics::{Refusal, Reload, Signatures};
 use crate::observer;
 use crate::speaker::stats::SessionState;
 use crate::speaker::{Closed, Delivery, Established, Event, Loss, PeerId, PeerStats, ResetReason, SessionId};
+use crate::sync::Controller;
 use crate::time::Clock;
 
 pub(crate) const TOKEN: &str = "correct-horse";
@@ -158,8 +161,13 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    #[expect(clippy::unused_async, reason = "the server lives in the runtime that it is started in")]
     pub(crate) async fn start(token: Option<&str>) -> Self {
+        Self::start_with(token, None).await
+    }
+
+    /// With an EEPG controller.
+    #[expect(clippy::unused_async, reason = "the server lives in the runtime that it is started in")]
+    pub(crate) async fn start_with(token: Option<&str>, sync: Option<Controller>) -> Self {
         let web = Web::bind(&["127.0.0.1:0".parse().unwrap()]).unwrap();
         let url = format!("http://{}", web.addresses()[0]);
         let config = Arc::new(config(token));
@@ -181,6 +189,8 @@ impl Server {
         });
         let app = App {
             observer,
+            sync,
+            clock,
             sessions: Arc::clone(&sessions) as _,
             control,
             keep: None,

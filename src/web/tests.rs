@@ -15,7 +15,9 @@ fn code(answer: &Value) -> &str {
 #[tokio::test]
 async fn every_list_answers() {
     let server = Server::start(None).await;
-    for path in ["peers", "routes", "routes/why?prefix=10.0.0.0/8", "findings", "events", "maintenance"] {
+    for path in
+        ["peers", "routes", "routes/why?prefix=10.0.0.0/8", "findings", "events", "maintenance", "eepgs"]
+    {
         let (status, page) = server.get(&format!("/api/v1/{path}")).await;
         assert_eq!(status, StatusCode::OK, "{path}: {page}");
         assert!(page["items"].is_array() && page["next_cursor"].is_null(), "{path}: {page}");
@@ -74,7 +76,20 @@ async fn host_bits_of_a_prefix_do_not_matter() {
 
 #[tokio::test]
 async fn no_change_without_the_token() {
-    for path in ["reload", "peers/reset", "peers/forget", "findings/ack", "maintenance", "maintenance/end"] {
+    for path in [
+        "reload",
+        "peers/reset",
+        "peers/forget",
+        "findings/ack",
+        "maintenance",
+        "maintenance/end",
+        "plan/apply",
+        "plan/approve",
+        "eepgs/adopt",
+        "eepgs/release",
+        "sync/pause",
+        "sync/resume",
+    ] {
         let path = format!("/api/v1/{path}");
         let without = Server::start(None).await;
         let (status, answer) = without.post(&path, json!({})).await;
