@@ -122,7 +122,7 @@ pub struct App {
     pub observer: Observer,
     /// The speaker.
     pub sessions: Arc<dyn Sessions>,
-    /// Members of EEPGs; none, if no `[[apic]]` is configured.
+    /// Keeps members of EEPGs in step, if any `[[apic]]` is configured.
     pub sync: Option<Controller>,
     /// The time that the EEPG controller goes by.
     pub clock: Clock,
@@ -286,6 +286,11 @@ impl Shared {
             Ok(None) => Err(Problem::unavailable("the observer has ended")),
             Err(_) => Err(Problem::unavailable("the observer does not answer in time")),
         }
+    }
+
+    /// The EEPG controller; none, if no `[[apic]]` is configured.
+    fn sync(&self) -> Option<&Controller> {
+        self.app.sync.as_ref().filter(|_| !self.app.config.borrow().apics.is_empty())
     }
 
     /// What the EEPG controller answers, in time.

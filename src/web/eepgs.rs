@@ -42,7 +42,7 @@ pub(super) async fn list(state: State, mut params: Params) -> Result<Json<Page<E
     let limit = params.limit()?;
     let after = page::read::<EepgKey>(params.text("cursor")?)?;
     params.finish()?;
-    let all = match &state.app.sync {
+    let all = match state.sync() {
         Some(sync) => state.told(sync.eepgs()).await?,
         None => Vec::new(),
     };
@@ -64,7 +64,7 @@ pub(super) async fn members(state: State, mut params: Params) -> Result<Json<Pag
     let after = page::read::<IpNet>(params.text("cursor")?)?;
     params.finish()?;
     let dn = dn.ok_or_else(|| Problem::bad_request("parameter \"dn\" is missing"))?;
-    let members = match &state.app.sync {
+    let members = match state.sync() {
         Some(sync) => state.told(sync.members(dn.clone(), after, limit + 1)).await?,
         None => None,
     };

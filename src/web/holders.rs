@@ -12,7 +12,7 @@ impl Shared {
     /// Fills in the EEPGs of accepted routes, with one request for all of them. A controller that does not answer
     /// soon leaves them out: routes are shown all the same.
     pub(super) async fn name_holders<'a>(&self, routes: impl IntoIterator<Item = &'a mut Route>) {
-        let Some(sync) = &self.app.sync else { return };
+        let Some(sync) = self.sync() else { return };
         let (routes, asked): (Vec<_>, Vec<_>) = routes
             .into_iter()
             .filter(|route| route.state == ACCEPTED)
@@ -32,7 +32,7 @@ impl Shared {
 
     /// Says of each route of a prefix which rule took it, or why none did.
     pub(super) async fn explain_members(&self, judged: &mut [Why]) {
-        let Some(sync) = &self.app.sync else { return };
+        let Some(sync) = self.sync() else { return };
         let mut said: BTreeMap<Arc<str>, String> = BTreeMap::new();
         for Why { route, eepg, .. } in &mut *judged {
             if route.state != ACCEPTED {

@@ -92,7 +92,7 @@ pub(super) async fn plan(state: State, mut params: Params) -> Result<Json<Plan>,
         let message = "parameter \"requests\" goes without \"operation\" and \"held\": requests are made of all changes";
         return Err(Problem::bad_request(message));
     }
-    let Some(sync) = &state.app.sync else {
+    let Some(sync) = state.sync() else {
         let plan = view::Plan { mode: Mode::Observe.name().to_owned(), ..view::Plan::default() };
         return Ok(Json(Plan { plan, next_cursor: None }));
     };

@@ -54,7 +54,7 @@ impl Shared {
     /// The controller, for what cannot be done without one.
     pub(super) fn controller(&self) -> Result<&Controller, Problem> {
         let none = || Problem::not_found("no [[apic]] is configured: there are no EEPGs to keep in step");
-        self.app.sync.as_ref().ok_or_else(none)
+        self.sync().ok_or_else(none)
     }
 }
 

@@ -45,7 +45,7 @@ pub(super) async fn summary(state: State, params: Params) -> Result<Json<Summary
 
 impl Shared {
     async fn with_members(&self, observed: view::Summary) -> Summary {
-        let Some(sync) = &self.app.sync else { return Summary { observed, ..Summary::default() } };
+        let Some(sync) = self.sync() else { return Summary { observed, ..Summary::default() } };
         let Some(status) = self.aside(sync.status()).await else {
             let config = self.config();
             let unknown = |name: &str| Apic { name: name.to_owned(), ..Apic::default() };

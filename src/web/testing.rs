@@ -157,7 +157,7 @@ pub(crate) struct Server {
     pub(crate) events: Option<mpsc::Sender<Delivery>>,
     pub(crate) done: tokio::task::JoinHandle<()>,
     pub(crate) sessions: Arc<Notes>,
-    _config: watch::Sender<Arc<Config>>,
+    config: watch::Sender<Arc<Config>>,
 }
 
 impl Server {
@@ -170,7 +170,9 @@ impl Server {
     pub(crate) async fn start_with(token: Option<&str>, sync: Option<Controller>) -> Self {
         let web = Web::bind(&["127.0.0.1:0".parse().unwrap()]).unwrap();
         let url = format!("http://{}", web.addresses()[0]);
-        let config = Arc::new(config(token));
+        let mut config = config(token);
+        config.apics.extend(sync.iter().map(|_| controller::apic()));
+        let config = Arc::new(config);
         let clock = Clock::start();
         let (events, receiver) = mpsc::channel(16);
         let observer =
@@ -200,17 +202,12 @@ impl Server {
         };
         let done = tokio::spawn(web.serve(app));
         let http = Client::builder().no_proxy().build().unwrap();
-        Self {
-            url,
-            http,
-            control: commands,
-            status,
-            stop,
-            events: Some(events),
-            done,
-            sessions,
-            _config: config,
-        }
+        Self { url, http, control: commands, status, stop, events: Some(events), done, sessions, config }
+    }
+
+    /// Another configuration is in force.
+    pub(crate) fn reconfigure(&self, change: impl FnOnce(&mut Config)) {
+        self.config.send_modify(|config| change(Arc::make_mut(config)));
     }
 
     /// The node at `address` comes up on rack1 and announces `prefixes`; all is told when this returns.

@@ -103,6 +103,22 @@ async fn without_an_apic_lists_are_empty_and_nothing_can_be_changed() {
     );
 }
 
+/// The controller is there all the same: a reload may bring an APIC.
+#[tokio::test]
+async fn a_controller_without_an_apic_is_asked_nothing() {
+    let (sync, notes) = Fabric::new().serve();
+    let server = Server::start_with(Some(TOKEN), Some(sync)).await;
+    server.reconfigure(|config| config.apics.clear());
+    server.announce("192.168.1.1", &["10.244.9.9/32"]).await;
+    let (_, why) = server.get("/api/v1/routes/why?prefix=10.244.9.9/32").await;
+    assert_eq!(why["items"][0]["eepg"], "no EEPG rules are configured");
+    assert_eq!(server.get("/api/v1/summary").await.1["apics"], json!([]));
+    let text = server.request(reqwest::Method::GET, "/metrics").send().await.unwrap().text().await.unwrap();
+    assert!(!text.contains("thirdleaf_apic") && !text.contains("thirdleaf_dry_run"), "{text}");
+    assert_eq!(server.post("/api/v1/plan/apply", json!({})).await.0, StatusCode::NOT_FOUND);
+    assert_eq!(notes.take(), [""; 0]);
+}
+
 #[tokio::test]
 async fn what_is_asked_for_reaches_the_controller() {
     let (server, notes) = start(Fabric::new()).await;
@@ -223,6 +239,8 @@ async fn the_summary_has_members_and_apics() {
     );
     let read: Summary = serde_json::from_value(summary).unwrap();
     assert_eq!(read.eepgs, Some(Counts { total: 4, desired: 12, observed: 8, pending: 8, held: 4 }));
+    let text = server.request(reqwest::Method::GET, "/metrics").send().await.unwrap().text().await.unwrap();
+    assert!(text.contains("\nthirdleaf_apic_up{apic=\"fabric1\"} 1\n"), "{text}");
 }
 
 #[tokio::test]
@@ -236,6 +254,7 @@ async fn a_controller_that_does_not_answer_is_left_out() {
     assert_eq!(why["items"][0]["eepg"], "the EEPG controller does not answer");
     let (status, summary) = server.get("/api/v1/summary").await;
     assert_eq!((status, &summary["eepgs"]), (StatusCode::OK, &Value::Null));
+    assert_eq!(summary["apics"], json!([{ "name": "fabric1", "up": null, "compared": null, "drift": 0 }]));
     let metrics = server.request(reqwest::Method::GET, "/metrics").send().await.unwrap();
     assert_eq!(metrics.status(), StatusCode::OK);
     drop(requests);

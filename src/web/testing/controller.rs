@@ -1,15 +1,31 @@
 //! An EEPG controller that answers what it is told to, and notes what it is asked to do.
 
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use tokio::sync::mpsc;
 
+use crate::config::model::{Apic, Auth, FabricCaps, Secret, Trust};
 use crate::eepg::view::{Because, Change, Counts, Eepg, Held, Member, Plan, Request as Sent};
 use crate::eepg::{Answer, Counters, Mo};
 use crate::sync::{ApicStatus, Controller, Request, Status};
 use crate::time::Timestamp;
 
 pub(crate) const COMPARED: Timestamp = Timestamp::from_micros(1_700_000_000_000_000);
+
+pub(crate) fn apic() -> Apic {
+    Apic {
+        name: "fabric1".into(),
+        urls: vec!["https://apic1.example.net".into()],
+        auth: Auth::Password { user: "thirdleaf".into(), password: Secret::new("never-told") },
+        trust: Trust::System,
+        requests_per_second: 10,
+        burst: 20,
+        full_compare_every: Duration::from_mins(5),
+        batch_size: 500,
+        caps: FabricCaps::default(),
+    }
+}
 
 pub(crate) fn eepg(apic: &str, l3out: &str, name: &str, vrf: &str) -> Eepg {
     Eepg {
