@@ -6,8 +6,11 @@
 //! the whole of it.
 //!
 //! Series of single peers can be left out (`metrics.per_peer`), those of leaves and of the whole cannot.
-//! No series carries the prefix of an accepted route.
+//! No series carries the prefix of an accepted route. An EEPG is named `tenant/l3out/eepg` and a redirect policy
+//! `tenant/policy`, for names are unique within these alone and hold no `/`.
 
+mod apics;
+mod eepgs;
 mod leaves;
 mod peers;
 mod samples;
@@ -22,6 +25,7 @@ use prometheus::process_collector::ProcessCollector;
 use crate::config::model::Metrics;
 use crate::observer::{Snapshot, view};
 use crate::speaker::{PeerStats, Signature};
+use crate::sync;
 use crate::time::Timestamp;
 
 /// The revision of the source that this was built from.
@@ -55,6 +59,8 @@ pub struct Report {
     pub leaves: Vec<Arc<str>>,
     /// Which series are wanted.
     pub config: Metrics,
+    /// How the EEPG controller does; none, if there is none, or if it did not say in time.
+    pub sync: Option<sync::Status>,
 }
 
 /// Connections that a leaf refused for one reason.
@@ -105,6 +111,10 @@ impl Report {
     fn pieces_after(self, mut text: String) -> Pieces {
         whole::write(&self, &mut text);
         leaves::write(&self, &mut text);
+        if let Some(status) = &self.sync {
+            apics::write(status, &mut text);
+            eepgs::write(status, &mut text);
+        }
         let wanted = peers::Wanted::of(&self);
         Pieces { report: self, wanted, place: peers::Place::default(), text }
     }

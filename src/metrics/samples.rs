@@ -65,7 +65,7 @@ impl<'a> Samples<'a> {
     }
 
     /// Adds a sample of a part of a histogram.
-    pub(super) fn add_of(&mut self, part: &str, labels: &[(&str, &str)], value: impl Display) {
+    fn add_of(&mut self, part: &str, labels: &[(&str, &str)], value: impl Display) {
         if !self.is_begun {
             self.is_begun = true;
             let About { name, help, kind } = self.about;
@@ -84,6 +84,30 @@ impl<'a> Samples<'a> {
         }
         self.text.push_str(if labels.is_empty() { " " } else { "\"} " });
         self.write(format_args!("{value}\n"));
+    }
+
+    /// Adds a histogram: how many values there are at most as large as each bound and larger than the one before, how
+    /// many in all, and their sum.
+    pub(super) fn add_histogram(
+        &mut self,
+        labels: &[(&str, &str)],
+        bounds: &[f64],
+        counts: &[u64],
+        count: u64,
+        sum: f64,
+    ) {
+        let mut labels = labels.to_vec();
+        let mut inside = 0;
+        for (bound, own) in bounds.iter().zip(counts) {
+            inside += own;
+            let bound = bound.to_string();
+            self.add_of("_bucket", &[&labels[..], &[("le", &bound)]].concat(), inside);
+        }
+        labels.push(("le", "+Inf"));
+        self.add_of("_bucket", &labels, count);
+        labels.pop();
+        self.add_of("_sum", &labels, sum);
+        self.add_of("_count", &labels, count);
     }
 
     /// The value of a label: any text.

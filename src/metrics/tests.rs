@@ -1,3 +1,5 @@
+mod eepgs;
+
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -159,6 +161,7 @@ fn report(peers: Vec<PeerSnapshot>) -> Report {
         started: START,
         leaves: vec!["rack1".into(), "rack2".into()],
         config: Metrics { per_peer: PerPeer::All, rogue_routes_max: 100 },
+        sync: None,
     }
 }
 
@@ -176,7 +179,7 @@ fn samples(report: Report) -> Vec<String> {
 #[test]
 fn shows_every_family() {
     let expected = include_str!("expected.txt");
-    let text = text(report(vec![leaking(), down()]));
+    let text = text(Report { sync: Some(eepgs::status()), ..report(vec![leaking(), down()]) });
     assert!(text == expected, "not as in expected.txt:\n{text}");
 }
 

@@ -128,15 +128,8 @@ fn processing(processing: &Processing, text: &mut String) {
         "update_processing_duration_seconds",
         "How long the observer worked on a batch of UPDATEs.",
     );
-    let mut samples = Samples::new(about, text);
-    let mut count = 0;
-    for (bound, inside) in Processing::BOUNDS.into_iter().zip(processing.buckets) {
-        count += inside;
-        samples.add_of("_bucket", &[("le", &bound.to_string())], count);
-    }
-    samples.add_of("_bucket", &[("le", "+Inf")], processing.count);
-    samples.add_of("_sum", &[], processing.sum);
-    samples.add_of("_count", &[], processing.count);
+    let Processing { buckets, count, sum } = processing;
+    Samples::new(about, text).add_histogram(&[], &Processing::BOUNDS, buckets, *count, *sum);
 }
 
 fn maintenance(snapshot: &Snapshot, text: &mut String) {

@@ -72,6 +72,10 @@ impl Shared {
     async fn report(&self) -> Result<Report, Problem> {
         let snapshot = self.snapshot().await?;
         let config = self.config();
+        let sync = match self.sync() {
+            Some(sync) => self.aside(sync.status()).await,
+            None => None,
+        };
         let rejected = usize::try_from(snapshot.summary.routes.rejected).unwrap_or(usize::MAX);
         let rogues = self.rogues(config.metrics.rogue_routes_max.min(rejected)).await?;
         let (started, reload, state) = {
@@ -90,6 +94,7 @@ impl Shared {
             started,
             leaves: config.leaves.iter().map(|leaf| leaf.name.clone()).collect(),
             config: config.metrics.clone(),
+            sync,
         })
     }
 
