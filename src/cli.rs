@@ -10,6 +10,7 @@ mod client;
 mod completions;
 mod demo;
 mod diff;
+mod eepg;
 mod error;
 mod events;
 mod findings;
@@ -101,6 +102,8 @@ enum Verb {
     Findings(findings::Findings),
     /// What somebody works on: findings there are kept, and nobody is told
     Maintenance(maintenance::Maintenance),
+    /// External EPGs and redirect policies that follow routes: members, what is to be changed, what holds it back
+    Eepg(eepg::Eepg),
     /// What happened
     Events(events::Events),
     /// One line for Nagios and its kin; exit 0, 1, 2 or 3 as they expect it
@@ -197,6 +200,7 @@ impl Verb {
             Self::Maintenance(verb) => {
                 options.ask(async |client, style| verb.execute(&client, &style, out).await)
             }
+            Self::Eepg(verb) => options.ask(async |client, style| verb.execute(&client, &style, out).await),
             Self::Events(verb) => options.ask(async |client, style| verb.execute(&client, &style, out).await),
             Self::CheckHealth(verb) => verb.execute(options, out),
         }

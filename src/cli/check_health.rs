@@ -11,7 +11,8 @@ use super::client::Client;
 use super::{Error, Exit, Options};
 use crate::observer::findings::Kind;
 use crate::observer::maintenance::{Whom, Window};
-use crate::observer::view::{Finding, Peer, Summary};
+use crate::observer::view::{Finding, Peer};
+use crate::web;
 
 #[derive(Debug, Args)]
 pub(super) struct CheckHealth {
@@ -24,6 +25,9 @@ pub(super) struct CheckHealth {
     /// Critical above so many rejected routes
     #[arg(long, default_value_t = 0, value_name = "COUNT")]
     rogues: u64,
+    /// Warn above so many members that are not as they should be
+    #[arg(long, default_value_t = 0, value_name = "COUNT")]
+    drift: u64,
 }
 
 /// The convention's four states and their exit codes.
@@ -58,9 +62,23 @@ struct Facts {
     rogues: u64,
     /// All findings on rejected routes are muted.
     rogues_muted: bool,
+    /// None, if no `[[apic]]` is configured.
+    fabric: Option<Fabric>,
     critical: u64,
     warning: u64,
     muted: u64,
+}
+
+/// What the line says of APICs.
+#[derive(Clone, Copy, Debug, Default)]
+struct Fabric {
+    apics: u64,
+    up: u64,
+    drift: u64,
+    /// All findings on APICs that are down are muted.
+    down_muted: bool,
+    /// All findings on drift are muted.
+    drift_muted: bool,
 }
 
 /// Says on one line what makes no sense of the words that it was called with.
@@ -86,9 +104,11 @@ impl CheckHealth {
         let excused = in_maintenance + acknowledged;
         let down = known.saturating_sub(up).saturating_sub(excused);
         let rogue = rogues > self.rogues && !facts.rogues_muted;
-        let health = if down >= self.critical_peers.max(1) || rogue || critical > 0 {
+        let is_down = facts.fabric.is_some_and(|fabric| fabric.up < fabric.apics && !fabric.down_muted);
+        let drifts = facts.fabric.is_some_and(|fabric| fabric.drift > self.drift && !fabric.drift_muted);
+        let health = if down >= self.critical_peers.max(1) || rogue || is_down || critical > 0 {
             Health::Critical
-        } else if down >= self.warning_peers.max(1) || warning > 0 {
+        } else if down >= self.warning_peers.max(1) || drifts || warning > 0 {
             Health::Warning
         } else {
             Health::Ok
@@ -102,10 +122,12 @@ impl CheckHealth {
         let aside = aside.iter().filter(|(count, _)| *count > 0);
         let aside: Vec<_> = aside.map(|(count, what)| format!(", {count} {what}")).collect();
         let aside = aside.concat();
+        let (members, measured) = facts.fabric.map(|fabric| self.fabric(fabric)).unwrap_or_default();
         let line = format!(
-            "{up}/{known} peers up, {rogues} rogue routes, {critical} critical and {warning} other findings open{aside} \
+            "{up}/{known} peers up, {rogues} rogue routes{members}, {critical} critical and {warning} other findings \
+             open{aside} \
              | peers_up={up};{}:;{}:;0;{known} rogues={rogues};;{};0 findings_critical={critical};;0;0 \
-             findings_warning={warning};0;;0 findings_muted={muted};;;0",
+             findings_warning={warning};0;;0 findings_muted={muted};;;0{measured}",
             // Alert below what is left with one peer less than the threshold down.
             (known + 1).saturating_sub(warn_at).saturating_sub(excused),
             (known + 1).saturating_sub(critical_at).saturating_sub(excused),
@@ -113,10 +135,18 @@ impl CheckHealth {
         );
         (health, line)
     }
+
+    /// What there is to say of APICs, and to measure.
+    fn fabric(&self, Fabric { apics, up, drift, .. }: Fabric) -> (String, String) {
+        let text = format!(", {up}/{apics} APICs up, {drift} drifted");
+        (text, format!(" apics_up={up};;{apics}:;0;{apics} drift={drift};{};;0", self.drift))
+    }
 }
 
 async fn facts(client: &Client) -> Result<Facts, Error> {
-    let summary: Summary = client.get("/api/v1/summary", &[]).await?;
+    let whole: web::Summary = client.get("/api/v1/summary", &[]).await?;
+    let fabric = fabric(client, &whole).await?;
+    let summary = whole.observed;
     let critical = open(client, "critical").await?;
     let rogues = summary.routes.rejected + summary.routes.rejected_not_kept;
     let losses = if summary.findings.muted > 0 { acknowledged(client).await? } else { HashSet::new() };
@@ -127,7 +157,8 @@ async fn facts(client: &Client) -> Result<Facts, Error> {
         in_maintenance,
         acknowledged,
         rogues,
-        rogues_muted: rogues > 0 && summary.findings.muted > 0 && rogues_muted(client).await?,
+        rogues_muted: rogues > 0 && summary.findings.muted > 0 && all_muted(client, Kind::RogueRoute).await?,
+        fabric,
         critical,
         warning: (summary.findings.open as u64).saturating_sub(critical),
         muted: summary.findings.muted as u64,
@@ -145,9 +176,23 @@ async fn open(client: &Client, severity: &str) -> Result<u64, Error> {
     Ok(open)
 }
 
-/// Whether there are findings on rejected routes, all of them muted.
-async fn rogues_muted(client: &Client) -> Result<bool, Error> {
-    let query = [("kind", Some(Kind::RogueRoute.name().to_owned()))];
+async fn fabric(client: &Client, summary: &web::Summary) -> Result<Option<Fabric>, Error> {
+    if summary.apics.is_empty() {
+        return Ok(None);
+    }
+    let up = summary.apics.iter().filter(|apic| apic.up == Some(true)).count() as u64;
+    let mut fabric = Fabric { apics: summary.apics.len() as u64, up, ..Fabric::default() };
+    fabric.drift = summary.apics.iter().map(|apic| apic.drift).sum();
+    if summary.observed.findings.muted > 0 {
+        fabric.down_muted = fabric.up < fabric.apics && all_muted(client, Kind::ApicDown).await?;
+        fabric.drift_muted = fabric.drift > 0 && all_muted(client, Kind::EepgDrift).await?;
+    }
+    Ok(Some(fabric))
+}
+
+/// Whether there are findings of a kind, all of them muted.
+async fn all_muted(client: &Client, kind: Kind) -> Result<bool, Error> {
+    let query = [("kind", Some(kind.name().to_owned()))];
     let mut pages = client.pages::<Finding>("/api/v1/findings", &query, None);
     let mut any = false;
     while let Some(findings) = pages.next().await? {
@@ -226,7 +271,7 @@ mod tests {
     use crate::cli::tests::ask;
     use crate::observer::view::{FindingCounts, RouteCounts};
 
-    const CHECK: CheckHealth = CheckHealth { warning_peers: 1, critical_peers: 2, rogues: 0 };
+    const CHECK: CheckHealth = CheckHealth { warning_peers: 1, critical_peers: 2, rogues: 0, drift: 0 };
     const FINE: Facts = Facts {
         known: 12,
         up: 12,
@@ -234,6 +279,7 @@ mod tests {
         acknowledged: 0,
         rogues: 0,
         rogues_muted: false,
+        fabric: None,
         critical: 0,
         warning: 0,
         muted: 0,

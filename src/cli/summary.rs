@@ -9,11 +9,13 @@ use serde::Deserialize;
 use super::client::Client;
 use super::output::{self, Style};
 use super::scope::Scope;
-use super::table::{Cell, Column, Paint, Table, age};
+use super::table::{Cell, Column, Paint, Table, age, printable};
 use super::{Error, Exit, maintenance};
 use crate::config::model;
+use crate::eepg::view::Counts;
 use crate::observer::view::{Finding, FindingCounts, Peer, Summary};
 use crate::time::Timestamp;
+use crate::web;
 
 #[derive(Debug, Args)]
 pub(super) struct Show {
@@ -61,11 +63,12 @@ impl Show {
         style: &Style,
         out: &mut impl Write,
     ) -> Result<Exit, Error> {
-        let mut summary: Summary = client.get("/api/v1/summary", &[]).await?;
+        let whole: web::Summary = client.get("/api/v1/summary", &[]).await?;
         if style.is_json() {
-            output::value(&summary, style, out)?;
+            output::value(&whole, style, out)?;
             return Ok(Exit::FINE);
         }
+        let web::Summary { observed: mut summary, eepgs, apics } = whole;
         let config: Config = client.get("/api/v1/config", &[]).await?;
         let wanted = |leaf: &Leaf| self.leaf.as_ref().is_none_or(|name| *name == leaf.name);
         let mut shown = 0;
@@ -85,6 +88,9 @@ impl Show {
         }
         findings(&summary, out)?;
         maintenance::lines(&summary.maintenance, style.now, out)?;
+        if self.scope.is_all() {
+            members(eepgs.as_ref(), &apics, &summary.mode, style.now, out)?;
+        }
         Ok(Exit::FINE)
     }
 }
@@ -188,6 +194,37 @@ fn row(peer: &Peer, now: Timestamp) -> Vec<Cell> {
         Cell::new(rejected).paint(if rejected > 0 { Paint::Bad } else { Paint::Plain }),
         Cell::maybe(peer.node.as_ref()),
     ]
+}
+
+/// Members of EEPGs, and the APICs that have them.
+fn members(
+    eepgs: Option<&Counts>,
+    apics: &[web::Apic],
+    mode: &str,
+    now: Timestamp,
+    out: &mut impl Write,
+) -> io::Result<()> {
+    if let Some(Counts { total, desired, observed, pending, held }) = eepgs {
+        let mode = printable(mode);
+        writeln!(
+            out,
+            "EEPGs: {total}, {desired} members desired, {observed} observed; {pending} changes to come, {held} held back; \
+             mode {mode}"
+        )?;
+    }
+    for web::Apic { name, up, compared, drift } in apics {
+        let state = match up {
+            Some(true) => "up",
+            Some(false) => "down",
+            None => "not known",
+        };
+        let compared = match compared {
+            Some(at) => format!("compared {} ago, {drift} drifted", age(now, *at)),
+            None => "not compared yet".to_owned(),
+        };
+        writeln!(out, "APIC {}: {state}, {compared}", printable(name))?;
+    }
+    Ok(())
 }
 
 /// What is wrong, in one line.

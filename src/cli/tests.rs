@@ -61,6 +61,12 @@ fn what_makes_no_sense_is_usage() {
         &["maintenance", "start", "rack1"],
         &["maintenance", "start", "rack1", "--for", "long", "--reason", "disks"],
         &["maintenance", "end", "rack1", "--rack", "--node"],
+        &["eepg", "show"],
+        &["eepg", "pause", "new spines"],
+        &["eepg", "pause", "--for", "long", "new spines"],
+        &["eepg", "pause", "--for", "2h"],
+        &["eepg", "plan", "--operation", "move"],
+        &["eepg", "plan", "--requests", "--held"],
         &["events", "--since", "yesterday"],
         &["conquer"],
     ] {
@@ -72,7 +78,7 @@ fn what_makes_no_sense_is_usage() {
 #[test]
 fn a_daemon_that_is_not_there() {
     let nobody = "http://127.0.0.1:9";
-    for verb in ["summary", "peers", "routes", "findings", "events", "reload", "maintenance"] {
+    for verb in ["summary", "peers", "routes", "findings", "events", "reload", "maintenance", "eepg"] {
         let (code, text) = run(&["--server", nobody, verb]);
         assert_eq!(code, 3, "{verb}: {text}");
         assert!(text.starts_with("cannot reach the daemon at http://127.0.0.1:9/: "), "{text}");
