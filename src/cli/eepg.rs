@@ -54,7 +54,7 @@ enum Action {
 
 #[derive(Debug, Default, Args)]
 struct List {
-    /// Of this [[apic]]
+    /// Of this APIC
     #[arg(long)]
     apic: Option<String>,
     /// Of this tenant

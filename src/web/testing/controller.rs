@@ -173,7 +173,7 @@ impl Fabric {
                 drop(answer.send(holders.collect()));
             }
             Request::Why(vrf, prefix, answer) => {
-                drop(answer.send(format!("rule web takes {prefix} of {vrf}")))
+                drop(answer.send(format!("rule web takes {prefix} of {vrf}")));
             }
             Request::Status(answer) => drop(answer.send(self.status())),
             Request::Reconfigure(_, answer) => drop(answer.send(())),
