@@ -258,7 +258,9 @@ impl Core {
     /// What is said of all routes of a peer changed: its name, its rack.
     pub(super) fn offer_peer(&mut self, at: PeerIndex) {
         if self.offers.is_on() {
-            Family::ALL.into_iter().for_each(|family| self.offers.walk_peer(at, family));
+            for family in Family::ALL {
+                self.offers.walk_peer(at, family);
+            }
         }
     }
 

@@ -69,17 +69,17 @@ impl Core {
             // It came back and was lost again before it could tell whether it still has these.
             self.remember_old(at, family, now);
         }
-        let none = self.silent.paths.count(at, family) == self.silent.paths.old_count(at, family);
+        let forgiven = self.silent.paths.count(at, family) == self.silent.paths.old_count(at, family);
         let Some(peer) = self.peers.get_mut(at) else { return };
-        let loss = peer.lost.of_mut(family);
-        loss.unsure = true;
+        let noted = peer.lost.of_mut(family);
+        noted.unsure = true;
         if let Some(since) = lost {
-            loss.since = since;
-            if none {
-                loss.witnesses.clear();
+            noted.since = since;
+            if forgiven {
+                noted.witnesses.clear();
             }
-            if loss.witnesses.len() < MOST_NAMES && !loss.witnesses.contains(&witness) {
-                loss.witnesses.push(witness);
+            if noted.witnesses.len() < MOST_NAMES && !noted.witnesses.contains(&witness) {
+                noted.witnesses.push(witness);
             }
         }
     }
@@ -220,7 +220,9 @@ impl Core {
             let mut gone = Vec::new();
             self.silent.paths.outdate(at, family);
             self.silent.paths.sweep(at, family, usize::MAX, |prefix, _| gone.push(prefix));
-            gone.into_iter().for_each(|prefix| self.note(at, prefix, now));
+            for prefix in gone {
+                self.note(at, prefix, now);
+            }
         }
         if self.silent.beyond.contains(&at) {
             self.is_within_again(at);

@@ -194,6 +194,18 @@ const fn kind(kind: Kind) -> &'static str {
             "raise the hold time on both sides, here hold_time = \"9s\" and the same in the BGP timers policy of the \
              leaves; look at CPU limits and throttling of calico-node, and for packet loss between node and leaf"
         }
+        Kind::EepgConflict
+        | Kind::EepgDrift
+        | Kind::EepgWriteFailing
+        | Kind::HoldDown
+        | Kind::ApicDown
+        | Kind::AciConfig => reported(kind),
+    }
+}
+
+/// Of what others find, and say nothing of themselves.
+const fn reported(kind: Kind) -> &'static str {
+    match kind {
         Kind::EepgConflict => {
             "`thirdleaf why PREFIX` shows which route leads where: make the rules agree, or take the prefix out of the \
              EEPG that somebody else keeps"
@@ -214,8 +226,6 @@ const fn kind(kind: Kind) -> &'static str {
             "members stay as they are until a controller answers: look at the controllers, at the way to them and at the \
              certificate (`urls`, `ca_file` and `pin_sha256` of [[apic]])"
         }
-        Kind::AciConfig => {
-            "make what is missing in the APIC, or correct the entry of the configuration that names it"
-        }
+        _ => "make what is missing in the APIC, or correct the entry of the configuration that names it",
     }
 }

@@ -96,10 +96,11 @@ fn line(destination: &Destination) -> Option<String> {
     }
     let mut line = destination.prefix.to_string();
     for offer in &destination.offers {
-        line += &format!(" {}{}", offer.peer.leaf, if offer.stale { " stale" } else { "" });
+        line.extend([" ", &offer.peer.leaf, if offer.stale { " stale" } else { "" }]);
     }
     for silence in &destination.silent {
-        line += &format!(", silent: {} since {}", silence.peer.leaf, silence.since.since(START).as_secs());
+        let since = silence.since.since(START).as_secs().to_string();
+        line.extend([", silent: ", &silence.peer.leaf, " since ", &since]);
     }
     Some(line)
 }
@@ -124,6 +125,12 @@ impl World {
         self.config = config;
         self.core.reconfigure(Arc::new(self.config.clone()), self.now);
         self.settle();
+    }
+
+    /// Until so many seconds after the start.
+    fn pass_to(&mut self, seconds: u64) {
+        let end = START.after(Duration::from_secs(seconds));
+        self.pass(end.since(self.now));
     }
 
     fn forget(&mut self, node: &Session) {

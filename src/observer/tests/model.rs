@@ -126,6 +126,16 @@ impl Model {
         }
     }
 
+    /// What waited for it waited long enough.
+    fn wait(&mut self, open: bool) {
+        if self.stale && self.session.is_none() {
+            self.fall_silent(true, open);
+        }
+        if self.stale || self.refreshing {
+            self.drop_old();
+        }
+    }
+
     fn close(&mut self, loss: Loss, open: bool, now: Timestamp) {
         self.ends_silence(now);
         let Some(session) = self.session.take() else { return };
@@ -265,15 +275,15 @@ impl Play {
 
     pub(super) fn happens(&mut self, happening: &Happening) {
         let Self { world, models, open, reader } = self;
-        models.iter_mut().for_each(|model| model.ends_silence(world.now));
+        for model in models.iter_mut() {
+            model.ends_silence(world.now);
+        }
         match *happening {
             Happening::Up(slot, which) => {
                 let (leaf, address, _) = SLOTS[slot];
-                let mut terms = session_terms(slot, which);
-                if reader.is_some() {
-                    terms.add_path = Families::NONE;
-                }
-                let session = world.up_with(leaf, address, terms);
+                let terms = session_terms(slot, which);
+                let add_path = if reader.is_some() { Families::NONE } else { terms.add_path };
+                let session = world.up_with(leaf, address, Negotiated { add_path, ..terms });
                 models[slot].up(session, *open, world.now);
             }
             Happening::Announce(slot, place, path, foreign, tags) => {
@@ -350,8 +360,8 @@ impl Play {
                     world.config.policy.allow.extend(leaks);
                 }
                 world.core.reconfigure(Arc::new(world.config.clone()), world.now);
+                // What is lost before it is judged again counts as what it was.
                 if reader.is_some() {
-                    // What is lost before it is judged again counts as what it was.
                     world.settle();
                 }
             }
@@ -359,11 +369,8 @@ impl Play {
             Happening::Wait => {
                 // Longer than any restart, refresh or wait for End-of-RIB.
                 world.pass(Duration::from_secs(400));
-                for model in models.iter_mut().filter(|model| model.stale || model.refreshing) {
-                    if model.session.is_none() {
-                        model.fall_silent(true, *open);
-                    }
-                    model.drop_old();
+                for model in models {
+                    model.wait(*open);
                 }
             }
         }

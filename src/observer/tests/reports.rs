@@ -40,7 +40,7 @@ fn what_is_reported_is_a_finding_until_it_is_reported_no_more() {
     let mut world = World::new();
     let prefix = Some(net("10.244.1.7/32"));
     let conflict = Reported { prefix, ..found(Kind::EepgConflict, "uni/tn-prod/out-core/instP-hosts") };
-    world.report("fabric1", &[conflict.clone()]);
+    world.report("fabric1", std::slice::from_ref(&conflict));
     world.pass(SECOND * 61);
     let open = world.finding("eepg_conflict");
     assert_eq!((open.state.as_str(), open.severity.as_str(), open.prefix), ("open", "critical", prefix));
@@ -56,7 +56,7 @@ fn what_is_reported_is_a_finding_until_it_is_reported_no_more() {
         evidence: vec!["one".to_owned(), "two".to_owned()],
         ..conflict
     };
-    world.report("fabric1", &[more.clone()]);
+    world.report("fabric1", std::slice::from_ref(&more));
     world.settle();
     let same = world.finding("eepg_conflict");
     assert_eq!((same.id, same.opened), (open.id, open.opened));
@@ -77,7 +77,7 @@ fn what_is_reported_is_a_finding_until_it_is_reported_no_more() {
 fn the_same_again_changes_nothing() {
     let mut world = World::new();
     let drift = found(Kind::EepgDrift, "uni/tn-prod/out-core/instP-hosts");
-    world.report("fabric1", &[drift.clone()]);
+    world.report("fabric1", std::slice::from_ref(&drift));
     world.settle();
     let revision = world.core.findings.revision();
     world.report("fabric1", &[drift]);
@@ -88,8 +88,8 @@ fn the_same_again_changes_nothing() {
 fn what_several_report_is_over_with_the_last() {
     let mut world = World::new();
     let missing = found(Kind::AciConfig, "uni/tn-prod/ctx-prod");
-    world.report("fabric1", &[missing.clone()]);
-    world.report("fabric2", &[missing.clone()]);
+    world.report("fabric1", std::slice::from_ref(&missing));
+    world.report("fabric2", std::slice::from_ref(&missing));
     world.pass(MINUTE * 2);
     world.report("fabric1", &[]);
     world.settle();
@@ -231,5 +231,5 @@ fn a_trace_holds_what_was_reported() {
     world.report("fabric1", &drift[1..]);
     world.report("fabric2", &[found(Kind::ApicDown, "fabric2")]);
     world.pass(MINUTE * 5);
-    super::trace::same(&memory.segments(), &world);
+    trace::same(&memory.segments(), &world);
 }

@@ -9,7 +9,7 @@ const NONE: [&str; 0] = [];
 fn lost() -> (World, Reader, Session) {
     let (mut world, mut reader) = (kept(), Reader::default());
     let node = world.node_with_hosts();
-    world.pass(SECOND * 10 - world.now.since(START));
+    world.pass_to(10);
     reader.read(&mut world);
     world.close(&node, Loss::Final);
     (world, reader, node)
@@ -30,7 +30,7 @@ fn who_is_lost_is_silent_before_its_routes_are_swept_and_after() {
 fn restart_timers_that_run_out_leave_silence_since_the_loss() {
     let (mut world, mut reader) = (kept(), Reader::default());
     let node = world.node_with_hosts();
-    world.pass(SECOND * 10 - world.now.since(START));
+    world.pass_to(10);
     world.close(&node, Loss::Graceful);
     world.pass(SECOND * 125);
     assert_eq!(reader.now(&mut world), SILENT);
@@ -40,7 +40,7 @@ fn restart_timers_that_run_out_leave_silence_since_the_loss() {
 fn who_comes_back_without_what_it_forwarded_is_silent_since_the_loss() {
     let (mut world, mut reader) = (kept(), Reader::default());
     let node = world.node_with_hosts();
-    world.pass(SECOND * 10 - world.now.since(START));
+    world.pass_to(10);
     world.close(&node, Loss::Graceful);
     world.pass(SECOND * 5);
     world.up("leaf1", NODE, NODE_AS, "192.168.1.77");
@@ -121,7 +121,7 @@ fn end_of_rib_ends_it() {
 fn the_time_for_it_ends_it() {
     let (mut world, mut reader, _) = lost();
     let node = world.node();
-    world.pass(MINUTE * 6 - SECOND);
+    world.pass(Duration::from_secs(359));
     assert_eq!(reader.now(&mut world), SILENT);
     world.pass(SECOND * 2);
     assert_eq!(reader.now(&mut world), NONE);
@@ -154,7 +154,7 @@ fn stale_routes_of_who_is_lost_again_before_end_of_rib_are_silent_since_the_firs
     for loss in [Loss::Final, Loss::Graceful] {
         let mut world = kept();
         let node = world.node_with_hosts();
-        world.pass(SECOND * 10 - world.now.since(START));
+        world.pass_to(10);
         world.close(&node, Loss::Graceful);
         world.pass(SECOND * 10);
         let node = world.node();
@@ -236,7 +236,7 @@ fn who_says_goodbye_is_forgotten_unless_it_is_pinned() {
         }
         let (mut world, mut reader) = (kept_by(config), Reader::default());
         let node = world.node_with_hosts();
-        world.pass(SECOND * 10 - world.now.since(START));
+        world.pass_to(10);
         reader.read(&mut world);
         world.close(&node, Loss::Deconfigured);
         world.settle();
@@ -266,7 +266,9 @@ fn a_family_that_did_not_come_back_stays_silent() {
     world.close(&node, Loss::Final);
     let node = world.node();
     let mut batch = Batch::default();
-    Family::ALL.into_iter().for_each(|family| batch.push_end_of_rib(family));
+    for family in Family::ALL {
+        batch.push_end_of_rib(family);
+    }
     world.batch(&node, batch);
     world.pass(MINUTE * 10);
     assert_eq!(reader.now(&mut world), ["fd00:244::7/128, silent: leaf1 since 0"]);
