@@ -155,7 +155,7 @@ impl Witness {
 fn wishes(world: &World, prefix: IpNet) -> Vec<crate::eepg::Wish> {
     let up =
         NODES.iter().filter(|name| world.nodes[**name].up && world.nodes[**name].routes.contains(&prefix));
-    let offers = up.map(|name| offer(Class::ServiceHost, name, super::number(name))).collect();
+    let offers = up.map(|name| offer(Class::ServiceHost, name, number(name))).collect();
     let wishes = world.engine.rules().decide(&destination(&prefix.to_string(), offers));
     wishes.into_iter().map(|(_, wish)| wish).collect()
 }
