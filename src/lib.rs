@@ -21,6 +21,7 @@
 //! | [`mrt`] | files that routing daemons write of sessions and tables |
 //! | [`bgp`] | the protocol, sans-IO: messages, the session state machine, error handling |
 //! | [`config`] | the file: model, defaults, validation that points at the place, what a reload changes |
+//! | [`disk`] | files that must survive: whole or not there at all |
 //! | [`time`] | the one clock |
 //!
 //! `config`, `bgp`, `mrt`, `policy`, `rib` and the observer's core are pure: no socket, no task, no clock; time
@@ -57,6 +58,7 @@ pub mod bgp;
 pub mod cli;
 pub mod config;
 pub mod daemon;
+mod disk;
 pub mod eepg;
 pub mod lab;
 pub mod metrics;

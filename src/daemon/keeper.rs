@@ -1,27 +1,23 @@
 //! Keeps what must survive a restart: a file, and the thread that writes it. Nothing waits for the disk.
 
-use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
-use std::io::{self, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
+use std::io;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, oneshot, watch};
 use tracing::{info, warn};
 
+use crate::disk;
 use crate::observer::{Observer, State};
 use crate::time::{Clock, Timestamp};
 use crate::web::{Keep, Status};
 
 /// Below `global.state_dir`.
 const FILE: &str = "state.json";
-/// What could not be read is put here, to be looked at.
-const DAMAGED: &str = "state.json.damaged";
-/// What the file is called until all of it is written.
-const PARTIAL: &str = "state.json.partial";
 /// Whoever writes here holds a lock on this file.
 const LOCK: &str = "state.lock";
 
@@ -34,37 +30,6 @@ const LARGEST: u64 = 32 << 20;
 const EVERY: Duration = Duration::from_secs(3);
 /// How old the file may be if nothing did: a peer that is up counts as seen when it was written.
 const OLDEST: Duration = Duration::from_mins(10);
-
-#[derive(Serialize)]
-struct Written<'a> {
-    version: u32,
-    state: &'a State,
-}
-
-#[derive(Deserialize)]
-struct Found {
-    state: State,
-}
-
-#[derive(Deserialize)]
-struct Edition {
-    version: u32,
-}
-
-/// Why a file is not believed.
-#[derive(Debug, thiserror::Error)]
-enum Unreadable {
-    #[error("{0}")]
-    Io(#[from] io::Error),
-    #[error("it is no file")]
-    NoFile,
-    #[error("it is larger than {LARGEST} octets")]
-    TooLarge,
-    #[error("it is damaged: {0}")]
-    Damaged(#[from] serde_json::Error),
-    #[error("it is of version {0}, and this thirdleaf reads version {VERSION}")]
-    Version(u32),
-}
 
 /// Takes `directory` for this process alone, and reads what is known from before; none: nothing is to be read
 /// there, nor written.
@@ -88,43 +53,7 @@ pub(super) fn open(directory: PathBuf) -> Option<(Option<State>, Writer)> {
 /// # Errors
 /// What is there may be whole, but cannot be read now.
 fn read(directory: &Path) -> io::Result<Option<State>> {
-    let path = directory.join(FILE);
-    let error = match load(&path) {
-        Ok(state) => return Ok(Some(state)),
-        Err(Unreadable::Io(error)) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(Unreadable::Io(error)) => {
-            return Err(io::Error::new(error.kind(), format!("{}: {error}", path.display())));
-        }
-        Err(error @ Unreadable::NoFile) => {
-            return Err(io::Error::other(format!("{}: {error}", path.display())));
-        }
-        Err(error) => error,
-    };
-    let aside = directory.join(DAMAGED);
-    let outcome = match fs::rename(&path, &aside) {
-        Ok(()) => format!("it is kept as {}", aside.display()),
-        Err(error) => format!("it cannot be set aside: {error}"),
-    };
-    warn!("starting without what was known before: {} cannot be used, {error}; {outcome}", path.display());
-    Ok(None)
-}
-
-fn load(path: &Path) -> Result<State, Unreadable> {
-    // A pipe would be waited for.
-    if !fs::metadata(path)?.is_file() {
-        return Err(Unreadable::NoFile);
-    }
-    let mut octets = Vec::new();
-    File::open(path)?.take(LARGEST + 1).read_to_end(&mut octets)?;
-    if octets.len() as u64 > LARGEST {
-        return Err(Unreadable::TooLarge);
-    }
-    let Edition { version } = serde_json::from_slice(&octets)?;
-    if version != VERSION {
-        return Err(Unreadable::Version(version));
-    }
-    let Found { state } = serde_json::from_slice(&octets)?;
-    Ok(state)
+    disk::read(&directory.join(FILE), VERSION, LARGEST)
 }
 
 /// Writes the file.
@@ -164,15 +93,7 @@ impl Writer {
     /// All of it or nothing: the old file stays until the new one is on the disk.
     fn write(&mut self, state: State) -> io::Result<()> {
         self.prepare()?;
-        let partial = self.directory.join(PARTIAL);
-        let written = encode(state).and_then(|octets| create(&partial, &octets));
-        let renamed = written.and_then(|()| fs::rename(&partial, self.directory.join(FILE)));
-        if renamed.is_err() {
-            // There may be none; what failed is said, and this would say the same.
-            let _ = fs::remove_file(&partial);
-        }
-        renamed?;
-        File::open(&self.directory)?.sync_all()
+        disk::write(&self.directory.join(FILE), &encode(state)?)
     }
 
     /// There is a place to write, and nobody else writes there.
@@ -187,15 +108,7 @@ impl Writer {
             return Ok(());
         }
         let mut options = OpenOptions::new();
-        let options = options.create(true).truncate(false).write(true).mode(0o600);
-        // A pipe would be waited for, and a link may lead anywhere.
-        let options = options.custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK);
-        let path = self.directory.join(LOCK);
-        let named = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", path.display()));
-        let file = options.open(&path).map_err(named)?;
-        if !file.metadata()?.is_file() {
-            return Err(named(io::Error::other("it is no file")));
-        }
+        let file = disk::open(&self.directory.join(LOCK), options.truncate(false).write(true))?;
         match file.try_lock() {
             Ok(()) => self.lock = Some(file),
             Err(TryLockError::WouldBlock) => {
@@ -211,24 +124,12 @@ impl Writer {
 /// What does not fit is left out: the newest findings, which are found again soonest.
 fn encode(mut state: State) -> io::Result<Vec<u8>> {
     loop {
-        let mut octets = serde_json::to_vec(&Written { version: VERSION, state: &state })?;
-        octets.push(b'\n');
+        let octets = disk::encode(VERSION, &state)?;
         if octets.len() as u64 <= LARGEST || state.findings.is_empty() {
             return Ok(octets);
         }
         state.findings.truncate(state.findings.len() / 2);
     }
-}
-
-/// A file with this in it, on the disk, which only its owner may read; what another left there is gone.
-fn create(path: &Path, octets: &[u8]) -> io::Result<()> {
-    fs::remove_file(path).or_else(|error| match error.kind() {
-        io::ErrorKind::NotFound => Ok(()),
-        _ => Err(error),
-    })?;
-    let mut file = OpenOptions::new().create_new(true).write(true).mode(0o600).open(path)?;
-    file.write_all(octets)?;
-    file.sync_all()
 }
 
 /// Has the file written when something changed.

@@ -1,12 +1,30 @@
+use std::fs;
+use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::sync::Arc;
 
+use serde::Deserialize;
 use tokio::sync::mpsc;
 
 use super::*;
 use crate::config::{self, Machine};
+use crate::disk::Unreadable;
 use crate::metrics::{Reload, StateFile};
 use crate::observer;
+
+/// What could not be read is put here, to be looked at.
+const DAMAGED: &str = "state.json.damaged";
+/// What the file is called until all of it is written.
+const PARTIAL: &str = "state.json.partial";
+
+#[derive(Deserialize)]
+struct Found {
+    state: State,
+}
+
+fn load(path: &Path) -> Result<State, Unreadable> {
+    disk::load(path, VERSION, LARGEST)
+}
 
 /// A directory that goes with the test.
 struct Temporary(PathBuf);
@@ -99,7 +117,7 @@ fn what_is_not_ours_is_set_aside() {
     );
     // One octet too many; it takes no room on the disk.
     File::create(place.0.join(FILE)).unwrap().set_len(LARGEST + 1).unwrap();
-    assert!(matches!(load(&place.0.join(FILE)), Err(Unreadable::TooLarge)));
+    assert!(matches!(load(&place.0.join(FILE)), Err(Unreadable::TooLarge(_))));
     fs::remove_file(place.0.join(FILE)).unwrap();
     fs::create_dir(place.0.join(FILE)).unwrap();
     assert!(matches!(load(&place.0.join(FILE)), Err(Unreadable::NoFile)));
