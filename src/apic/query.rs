@@ -18,6 +18,7 @@ const WITHIN: Duration = Duration::from_mins(5);
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Query {
     scope: Scope,
+    whole: bool,
     subtree: &'static [&'static str],
     children: &'static [&'static str],
     filter: Option<Filter>,
@@ -43,7 +44,15 @@ impl Query {
     }
 
     const fn from(scope: Scope) -> Self {
-        Self { scope, subtree: &[], children: &[], filter: None, page_size: None, within: WITHIN }
+        Self {
+            scope,
+            whole: false,
+            subtree: &[],
+            children: &[],
+            filter: None,
+            page_size: None,
+            within: WITHIN,
+        }
     }
 
     /// Instead of the object, all of these classes at and below it, in one flat list. The most numerous one
@@ -51,6 +60,14 @@ impl Query {
     #[must_use]
     pub const fn subtree(mut self, classes: &'static [&'static str]) -> Self {
         self.subtree = classes;
+        self
+    }
+
+    /// Instead of the object, all objects at and below it, in one flat list: for what is known to contain few, as
+    /// objects of several classes have no order that pages could follow.
+    #[must_use]
+    pub const fn whole(mut self) -> Self {
+        self.whole = true;
         self
     }
 
@@ -93,7 +110,9 @@ impl Query {
     /// Where page `page` is.
     pub(super) fn target(&self, page: usize, size: usize) -> Result<Target, Error> {
         let mut query = Vec::new();
-        if !self.subtree.is_empty() {
+        if self.whole {
+            query.push("query-target=subtree".to_owned());
+        } else if !self.subtree.is_empty() {
             query.push(format!("query-target=subtree&target-subtree-class={}", self.subtree.join(",")));
         }
         if let Some(filter) = &self.filter {
@@ -116,6 +135,7 @@ impl Query {
     /// The class whose names give the order; a single object needs none.
     fn ordered_by(&self) -> Option<&str> {
         match (self.subtree.last(), &self.scope) {
+            _ if self.whole => None,
             (Some(class), _) | (None, Scope::Class(class)) => Some(class),
             (None, Scope::Object(_)) => None,
         }
@@ -126,6 +146,7 @@ impl Query {
         let dn = mo.dn();
         let class = &*mo.class;
         let asked = match (&self.scope, self.subtree) {
+            _ if self.whole => true,
             (Scope::Class(asked), []) => class == *asked,
             (Scope::Object(_), []) => true,
             (_, classes) => classes.contains(&class),
@@ -135,7 +156,7 @@ impl Query {
         }
         let inside = match &self.scope {
             Scope::Class(_) => !dn.is_empty(),
-            Scope::Object(top) if self.subtree.is_empty() => dn == top,
+            Scope::Object(top) if self.subtree.is_empty() && !self.whole => dn == top,
             Scope::Object(top) => {
                 dn.strip_prefix(&**top).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
             }
@@ -172,6 +193,13 @@ pub struct Filter {
 }
 
 impl Filter {
+    /// As the APIC writes it: values in it are known to hold nothing that would end them.
+    pub fn text(text: impl Into<String>) -> Self {
+        let text = text.into();
+        let usable = !text.contains(|letter: char| letter == '\\' || letter.is_control());
+        Self { text, usable }
+    }
+
     /// The attribute has this value.
     pub fn eq(class: &str, attribute: &str, value: &str) -> Self {
         Self::compare("eq", class, attribute, value)
@@ -243,6 +271,28 @@ mod tests {
         );
         let class = Query::class("fvCtx").target(0, 10).unwrap();
         assert_eq!(class.text(), "/api/class/fvCtx.json?order-by=fvCtx.dn|asc&page=0&page-size=10");
+    }
+
+    #[test]
+    fn asks_for_all_that_an_object_contains() {
+        let query = Query::of("uni/tn-T/out-O/instP-E").whole();
+        let target = query.target(0, 100).unwrap();
+        assert_eq!(
+            target.text(),
+            "/api/mo/uni/tn-T/out-O/instP-E.json?query-target=subtree&page=0&page-size=100"
+        );
+        assert_eq!(query.stranger(&Mo::new("fvRsCons").with("dn", "uni/tn-T/out-O/instP-E/rscons-c")), None);
+        assert!(query.stranger(&Mo::new("fvRsCons").with("dn", "uni/tn-T/out-O/instP-F/rscons-c")).is_some());
+    }
+
+    #[test]
+    fn a_condition_may_be_given_as_text() {
+        let target = Query::class("fvCtx").filter(Filter::text("eq(fvCtx.name,\"c\")")).target(0, 1).unwrap();
+        let wanted = "/api/class/fvCtx.json?query-target-filter=eq(fvCtx.name,\"c\")&order-by=fvCtx.dn|asc";
+        assert!(target.text().starts_with(wanted), "{}", target.text());
+        for text in ["eq(a.b,\"\\\")", "eq(a.b,\"\n\")"] {
+            assert!(Query::class("fvCtx").filter(Filter::text(text)).target(0, 1).is_err(), "{text:?}");
+        }
     }
 
     #[test]
