@@ -19,6 +19,7 @@ use crate::metrics::{Reload, StateFile};
 use crate::observer::trace::Recorder;
 use crate::observer::{self, Command, Observer, Settings};
 use crate::speaker::{Cease, ListenError, Speaker};
+use crate::sync::{self, Controller, Place, Records};
 use crate::time::Clock;
 use crate::web::{App, BindError, Control, Status, Web};
 use keeper::Keeper;
@@ -40,6 +41,7 @@ pub struct Daemon {
     stop: watch::Sender<bool>,
     tasks: [JoinHandle<()>; 2],
     keeper: Option<keeper::End>,
+    sync: sync::End,
 }
 
 /// Something that is needed cannot be had.
@@ -94,8 +96,15 @@ impl Daemon {
         let http = web.addresses();
         let state_dir = config.global.state_dir.clone();
         let keeps = state_dir.is_some();
-        let (known, writer) = state_dir.and_then(keeper::open).unzip();
+        let (known, writer) = state_dir.clone().and_then(keeper::open).unzip();
         let known = known.flatten();
+        let place = match state_dir {
+            None => Place::Nowhere,
+            // Only who holds the lock writes there.
+            Some(directory) if writer.is_some() => Place::Directory(directory),
+            Some(directory) => Place::Unusable(directory),
+        };
+        let records = Records::open(place).map_err(StartError::State)?;
         if let Some(known) = &known {
             let (peers, findings) = (known.peers.len(), known.findings.len());
             info!(peers, findings, as_of = %known.at, "known from before");
@@ -108,6 +117,7 @@ impl Daemon {
         let obey = move |command| obey(&commands, command);
         let observer =
             observer::spawn_with(recorder, known, Arc::clone(&config), settings, clock, received, obey);
+        let (controller, sync) = sync::start(Arc::clone(&config), observer.clone(), clock, records);
 
         let (control, requests) = mpsc::channel(8);
         let (stop, stopped) = watch::channel(false);
@@ -127,17 +137,18 @@ impl Daemon {
             keep,
             observer: observer.clone(),
             sessions: Arc::new(speaker.clone()),
-            sync: None,
+            sync: Some(controller.clone()),
             clock,
             control: control.clone(),
             config: current.subscribe(),
             status: status.subscribe(),
             stop: stopped,
         };
+        let (speakers, observers) = (speaker.clone(), observer.clone());
         let steward =
-            Steward { source, clock, current, status, speaker: speaker.clone(), observer: observer.clone() };
+            Steward { source, clock, current, status, speaker: speakers, observer: observers, controller };
         let tasks = [tokio::spawn(web.serve(app)), tokio::spawn(steward.serve(requests))];
-        Ok(Self { speaker, observer, http, control, stop, tasks, keeper })
+        Ok(Self { speaker, observer, http, control, stop, tasks, keeper, sync })
     }
 
     /// Where the HTTP server listens.
@@ -168,6 +179,8 @@ impl Daemon {
 
     /// Says goodbye to every peer and to every client, and waits until all have ended.
     pub async fn stop(self, text: &str) {
+        // Nothing that follows is a reason to write to the APIC.
+        self.sync.end().await;
         // How sessions end now is nobody's doing but ours.
         let trace = tokio::time::timeout(LAST_WRITES, self.observer.end_trace());
         let state = tokio::time::timeout(LAST_WRITES, last_write(self.keeper));
@@ -219,6 +232,7 @@ struct Steward {
     status: watch::Sender<Status>,
     speaker: Speaker,
     observer: Observer,
+    controller: Controller,
 }
 
 impl Steward {
@@ -266,6 +280,9 @@ impl Steward {
         self.speaker.reconfigure(Arc::clone(&new)).await.map_err(|error| error.to_string())?;
         if self.observer.reconfigure(Arc::clone(&new)).await.is_none() {
             return Err("the observer has ended".to_owned());
+        }
+        if self.controller.reconfigure(Arc::clone(&new)).await.is_none() {
+            return Err("the controller of EEPGs has ended".to_owned());
         }
         self.current.send_replace(new);
         let lines: Vec<String> = changes.iter().map(ToString::to_string).collect();

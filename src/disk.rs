@@ -69,8 +69,7 @@ pub(crate) fn load<T: DeserializeOwned>(path: &Path, version: u32, largest: u64)
 /// # Errors
 /// What is there may be whole, but cannot be read now.
 pub(crate) fn read<T: DeserializeOwned>(path: &Path, version: u32, largest: u64) -> io::Result<Option<T>> {
-    let named =
-        |error: io::Error| Err(io::Error::new(error.kind(), format!("{}: {error}", path.display())));
+    let named = |error: io::Error| Err(io::Error::new(error.kind(), format!("{}: {error}", path.display())));
     let error = match load(path, version, largest) {
         Ok(state) => return Ok(Some(state)),
         Err(Unreadable::Io(error)) if error.kind() == io::ErrorKind::NotFound => return Ok(None),

@@ -4,6 +4,21 @@
 //! waits for it; it has at most one write under way for each L3Out and redirect policy; every write is in the
 //! audit file before it leaves.
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "the controller's tasks and timers, and the thread of its audit file"
+)]
+
+mod access;
+mod audit;
+mod calls;
+mod fabric;
+mod histogram;
+mod records;
+mod saved;
+mod task;
+mod trouble;
+
 use std::sync::Arc;
 
 use ipnet::IpNet;
@@ -12,6 +27,9 @@ use tokio::sync::{mpsc, oneshot};
 use crate::config::Config;
 use crate::eepg::{Answer, Counters, view};
 use crate::time::Timestamp;
+
+pub use records::{Place, Records};
+pub use task::{End, start};
 
 /// The handle: cheap to clone; every answer is `None` once the controller has ended.
 #[derive(Clone, Debug)]
@@ -45,7 +63,7 @@ pub struct Status {
     pub counts: view::Counts,
     /// Each APIC.
     pub apics: Vec<ApicStatus>,
-    /// Seconds from an UPDATE to the APIC's answer: counts by [bound](Status::BOUNDS), not cumulative.
+    /// Seconds from an UPDATE to the APIC's answer, of requests that delete nothing: counts by [bound](Status::BOUNDS), not cumulative.
     pub convergence: Histogram,
     /// Lines of the audit file that could not be written: no write leaves without its line.
     pub audit_failures: u64,
