@@ -7,6 +7,7 @@ mod conformance;
 mod corpus;
 mod daemon;
 mod day;
+mod eepg;
 mod hostile;
 mod peer;
 mod refused;
