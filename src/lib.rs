@@ -12,8 +12,10 @@
 //! | [`lab`] | simulated Calico nodes, a simulated APIC, the demo; the one room that announces prefixes |
 //! | [`daemon`] | wires the rooms together: start, reload, shutdown; keeps what must survive a restart |
 //! | [`web`] | HTTP: metrics, health, the API; owns no state |
-//! | [`apic`] | the client of the APIC's REST API: sessions, signatures, trust, pacing, complete reads |
 //! | [`metrics`] | a snapshot as Prometheus text |
+//! | [`sync`] | the EEPG controller: one task, what routes want in, requests to the APIC out, each in the audit first |
+//! | [`apic`] | the client of the APIC's REST API: sessions, signatures, trust, pacing, complete reads |
+//! | [`eepg`] | mapping rules, marks, brakes, and the engine that decides each request |
 //! | [`observer`] | the single writer: routes in; verdicts, findings, events and snapshots out |
 //! | [`rib`] | Adj-RIB-In of every peer: interned attributes, a prefix index, judgements of a few bytes |
 //! | [`policy`] | what a prefix is for, and why a route is rejected |
@@ -24,7 +26,7 @@
 //! | [`disk`] | files that must survive: whole or not there at all |
 //! | [`time`] | the one clock |
 //!
-//! `config`, `bgp`, `mrt`, `policy`, `rib` and the observer's core are pure: no socket, no task, no clock; time
+//! `config`, `bgp`, `mrt`, `policy`, `rib`, `eepg` and the observer's core are pure: no socket, no task, no clock; time
 //! is an argument. `clippy.toml` forbids clocks, sockets, tasks and threads by name, and the rooms that do IO say
 //! so at their head; in the observer these are its task and the ring of its trace.
 //!
@@ -36,12 +38,21 @@
 //! for pages of routes, answered in short slices between batches; no lock stands on that way. A slow reader
 //! slows nobody down; a slow observer suspends sessions, whose keepalives go on.
 //!
+//! # The way to the fabric
+//!
+//! The observer notes which prefixes changed, and who fell silent that had one: silence is not withdrawal.
+//! [`sync`] takes these notes, never the other way round, and has one [`eepg::Engine`] for each fabric decide:
+//! what rules want, less what was read of the APIC, less what a brake holds, is the next request. What became
+//! of it is read back. Nothing of that is needed after a restart: the APIC and the routes say it all, and marks
+//! on each member say which nodes to wait for.
+//!
 //! # What the types hold
 //!
 //! - An UPDATE cannot be read without the [`bgp::Negotiated`] that only an Established session has, or the
 //!   record of one.
 //! - [`bgp::outgoing::Outgoing`] has no variant that could carry a route.
-//! - [`policy::Accepted`] can be made by [`policy`] alone.
+//! - [`policy::Accepted`] can be made by [`policy`] alone, and no route is offered to [`eepg`] without one.
+//! - What writes to an APIC exists in enforce mode alone.
 //!
 //! # RFCs
 //!

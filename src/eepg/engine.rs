@@ -38,9 +38,9 @@ use crate::speaker::PeerId;
 use crate::time::Timestamp;
 
 /// How long after the last change of a slot its changes are sent, unless [`LONGEST`] comes first.
-pub const WINDOW: Duration = Duration::from_millis(250);
+pub(super) const WINDOW: Duration = Duration::from_millis(250);
 /// How long after the first change they are sent at the latest.
-pub const LONGEST: Duration = Duration::from_secs(1);
+pub(super) const LONGEST: Duration = Duration::from_secs(1);
 
 /// Who we are.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -19,6 +19,8 @@ use crate::time::{Clock, Timestamp};
 
 /// How often roles are looked at again while some are missing.
 const ROLES_AGAIN: Duration = Duration::from_mins(1);
+/// How often in a row something may turn out not to be due after all.
+const LOOKS: usize = 3;
 /// Not before something else happens.
 const NEVER: Timestamp = Timestamp::from_micros(u64::MAX);
 
@@ -136,15 +138,22 @@ impl Fabric {
             (self.login, self.looked) = (None, now);
             return Ok(Errand::Login(reader.clone()));
         }
-        let wake = match self.engine.next(now) {
-            Next::Compare(scope) => return Ok(Errand::Compare(reader.clone(), scope)),
-            Next::Write => match (writer, self.engine.batch(now)) {
-                (Some(writer), Some(batch)) => return Ok(Errand::Write(writer.clone(), batch)),
-                // There is none after all: whatever ends next changes that.
-                _ => NEVER,
-            },
-            Next::Wait(until) => until,
-        };
+        let mut wake = NEVER;
+        for _ in 0..LOOKS {
+            match self.engine.next(now) {
+                Next::Compare(scope) => return Ok(Errand::Compare(reader.clone(), scope)),
+                Next::Write => {
+                    if let (Some(writer), Some(batch)) = (writer, self.engine.batch(now)) {
+                        return Ok(Errand::Write(writer.clone(), batch));
+                    }
+                    // There was nothing after all, and now it is known when there will be.
+                }
+                Next::Wait(until) => {
+                    wake = until;
+                    break;
+                }
+            }
+        }
         Err(wake.min(self.login.unwrap_or(wake)))
     }
 

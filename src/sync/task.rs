@@ -294,10 +294,10 @@ impl Task {
             let now = self.common.clock.now();
             self.heard = now;
             if destinations.is_empty() {
-                if let Some(roster) = roster {
-                    self.fabrics.iter_mut().for_each(|fabric| fabric.engine.roster(&roster, now));
-                }
-                return Ok(());
+                return match roster {
+                    Some(roster) => self.call(&roster, now).await,
+                    None => Ok(()),
+                };
             }
             for destination in &destinations {
                 self.fabrics.iter_mut().for_each(|fabric| fabric.engine.offer(destination, now));
@@ -306,6 +306,16 @@ impl Task {
         }
         // There is more, and there will be another roster.
         Ok(())
+    }
+
+    /// Who is there; if the observer lost track of what changed, everything is told anew.
+    async fn call(&mut self, roster: &Roster, now: Timestamp) -> Result<(), NoObserver> {
+        let mut anew = false;
+        for fabric in &mut self.fabrics {
+            fabric.engine.roster(roster, now);
+            anew |= fabric.engine.starts_anew();
+        }
+        if anew { self.observer.offer_all().await.ok_or(NoObserver) } else { Ok(()) }
     }
 
     async fn tick(&mut self) -> Result<(), NoObserver> {
