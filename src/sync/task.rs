@@ -1,6 +1,6 @@
 //! The loop: the one task that owns the engines, and the handle to its end.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -37,8 +37,6 @@ const TICK: Duration = Duration::from_secs(1);
 const ERRANDS: usize = 64;
 /// How long a write that is under way may take once we stop.
 const FAREWELL: Duration = Duration::from_secs(2);
-/// Under which name findings are reported.
-const SOURCE: &str = "sync";
 
 /// The way to end the controller; if it is dropped, that ends it too.
 #[derive(Debug)]
@@ -73,7 +71,7 @@ pub fn start(config: Arc<Config>, observer: Observer, clock: Clock, records: Rec
         under_way: HashMap::new(),
         heard: clock.now(),
         tick: clock.now(),
-        reported: Vec::new(),
+        reported: BTreeMap::new(),
         convergence: Histogram::default(),
     };
     task.warn();
@@ -98,8 +96,8 @@ pub(super) struct Task {
     heard: Timestamp,
     /// When the roster is called next.
     tick: Timestamp,
-    /// What was reported last.
-    reported: Vec<Reported>,
+    /// What was reported last, by APIC.
+    reported: BTreeMap<Arc<str>, Vec<Reported>>,
     pub(super) convergence: Histogram,
 }
 
@@ -325,10 +323,17 @@ impl Task {
             self.hear(Some(roster)).await?;
         }
         let now = self.common.clock.now();
-        let found: Vec<_> = self.fabrics.iter_mut().flat_map(|fabric| fabric.findings(now)).collect();
-        if found != self.reported {
-            self.observer.report(SOURCE.into(), found.clone()).await.ok_or(NoObserver)?;
-            self.reported = found;
+        let found = self.fabrics.iter_mut().map(|fabric| (Arc::clone(fabric.name()), fabric.findings(now)));
+        let mut found: BTreeMap<Arc<str>, Vec<Reported>> = found.collect();
+        for source in self.reported.keys() {
+            // Of an APIC that is gone from the configuration nothing is wrong any more.
+            found.entry(Arc::clone(source)).or_default();
+        }
+        for (source, found) in found {
+            if self.reported.get(&source).is_none_or(|reported| *reported != found) {
+                self.observer.report(Arc::clone(&source), found.clone()).await.ok_or(NoObserver)?;
+                self.reported.insert(source, found);
+            }
         }
         Ok(())
     }
