@@ -127,6 +127,12 @@ pub enum Error {
     /// What should be configured, the APIC would refuse.
     #[error("the tree is refused: {0}")]
     Tree(Refusal),
+    /// What should be a user's certificate is none.
+    #[error("the certificate of {user} is no X.509 certificate in PEM")]
+    NoCertificate {
+        /// Whose.
+        user: String,
+    },
     /// A user's certificate cannot be kept.
     #[error("the certificate of {user} is refused: {refusal}")]
     UserCertificate {
@@ -322,6 +328,15 @@ impl Apic {
     }
 }
 
+/// Ends all controllers, without waiting for it.
+impl Drop for Apic {
+    fn drop(&mut self) {
+        if let Ok(mut controllers) = self.shared.controllers.try_lock() {
+            controllers.clear();
+        }
+    }
+}
+
 fn ports(settings: &Settings) -> Result<Vec<SocketAddr>, Error> {
     let Settings { listen, controllers, .. } = *settings;
     (0..controllers)
@@ -359,6 +374,9 @@ fn state(settings: Settings, now: Timestamp) -> Result<State, (Box<State>, Error
         }
     }
     for (user, pem) in certificates {
+        if signature::public_key(&pem).is_none() {
+            return Err((Box::new(state), Error::NoCertificate { user }));
+        }
         let certificate = Mo::new("aaaUserCert").with("name", user.as_str()).with("data", pem);
         let mo = Mo::new("aaaUser").with("name", user.as_str()).holding(certificate);
         if let Err(refusal) = state.tree.post("uni/userext", &mo, now) {

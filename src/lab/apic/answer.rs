@@ -206,7 +206,9 @@ impl State {
         self.who(request)?;
         let tokens: Vec<_> = cookies(request.cookies, TOKEN).map(str::to_owned).collect();
         if let Some(sessions) = self.sessions(request.controller) {
-            tokens.iter().for_each(|token| sessions.logout(token));
+            for token in &tokens {
+                sessions.logout(token);
+            }
         }
         Ok(Answer::objects(0, &[]))
     }

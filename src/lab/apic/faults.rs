@@ -22,6 +22,8 @@ pub(super) struct Faults {
     raised: BTreeSet<String>,
     /// When the next one is due.
     due: Option<Timestamp>,
+    /// Since when there are more prefixes than fit.
+    overflows: Option<Timestamp>,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -84,10 +86,11 @@ impl Tree {
             }
         }
         let excess = self.faults.prefixes.all.saturating_sub(self.fabric.capacity);
-        if excess > 0 {
+        self.faults.overflows = (excess > 0).then(|| self.faults.overflows.unwrap_or(now));
+        if let Some(since) = self.faults.overflows {
             for leaf in &self.fabric.leaves {
                 let dn = format!("topology/pod-1/node-{leaf}/sys/actrl/dbgStatsReport/fault-F3544");
-                wanted.insert(dn, overflow(excess, now));
+                wanted.insert(dn, overflow(excess, since));
             }
         }
         let cleared: Vec<_> =
@@ -189,7 +192,7 @@ fn in_use(conflict: &Conflict, raised: Timestamp) -> Vec<(&'static str, String)>
     fault(kind, change, descr, conflict.since, raised)
 }
 
-fn overflow(excess: usize, now: Timestamp) -> Vec<(&'static str, String)> {
+fn overflow(excess: usize, since: Timestamp) -> Vec<(&'static str, String)> {
     let kind = [
         "F3544",
         "major",
@@ -198,8 +201,7 @@ fn overflow(excess: usize, now: Timestamp) -> Vec<(&'static str, String)> {
         "hwprog-failed",
     ];
     let descr = format!("{excess} prefixes could not be programmed into the hardware");
-    // Whenever the count changes, the fault is written anew; its times then are those of the change.
-    fault(kind, format!("pfxRuleFailed (New: {excess})"), descr, now, now)
+    fault(kind, format!("pfxRuleFailed (New: {excess})"), descr, since, since)
 }
 
 fn fault(

@@ -270,7 +270,7 @@ mod tests {
             (r#"allbit(l3extSubnet.scope,"shared-security,import-security")"#, true),
             (r#"and(true(),eq(l3extSubnet.name,"9"))"#, true),
             (r#"and(false(),eq(l3extSubnet.name,"9"))"#, false),
-            (r#"or(false(),eq(l3extSubnet.name,9))"#, true),
+            (r"or(false(),eq(l3extSubnet.name,9))", true),
             (r"xor(true(),true(),true())", true),
             (r"xor(true(),true())", false),
             (r"not(true())", false),

@@ -2,13 +2,14 @@
 
 #![expect(clippy::disallowed_methods, clippy::disallowed_types, reason = "holds sockets")]
 
+use std::collections::VecDeque;
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use axum::extract::connect_info::Connected;
@@ -37,6 +38,7 @@ pub(super) struct Line {
     stream: Box<dyn Stream>,
     fate: Fate,
     stopped: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
+    quotes: Quotes,
 }
 
 /// How much of the body of the next answer still leaves.
@@ -83,7 +85,53 @@ impl AsyncRead for Line {
         if self.is_over(context) {
             return over();
         }
-        Pin::new(&mut self.stream).poll_read(context, buffer)
+        let Self { stream, quotes, .. } = &mut *self;
+        if quotes.encoded.is_empty() {
+            let before = buffer.filled().len();
+            ready!(Pin::new(stream).poll_read(context, buffer))?;
+            let Some(arrived) = buffer.filled().get(before..) else { return Poll::Ready(Ok(())) };
+            if !quotes.encode(arrived) {
+                return Poll::Ready(Ok(()));
+            }
+            buffer.set_filled(before);
+        }
+        let fits = quotes.encoded.len().min(buffer.remaining());
+        buffer.put_slice(&quotes.encoded.drain(..fits).collect::<Vec<_>>());
+        Poll::Ready(Ok(()))
+    }
+}
+
+/// Clients write the quotes of filters as they are, and an APIC takes that; HTTP wants them encoded.
+#[derive(Default)]
+struct Quotes {
+    /// What arrived lately ended within a request line.
+    within: bool,
+    /// What is to be read in place of what arrived.
+    encoded: VecDeque<u8>,
+}
+
+impl Quotes {
+    /// Encodes quotes in the request line that arrived; false if there are none. Requests come one after the
+    /// other, so a request line is what an arrival starts with, or nothing in it is.
+    fn encode(&mut self, arrived: &[u8]) -> bool {
+        let methods: [&[u8]; 4] = [b"GET /", b"POST /", b"DELETE /", b"PUT /"];
+        if !self.within && !methods.iter().any(|method| arrived.starts_with(method)) {
+            return false;
+        }
+        let end = arrived.iter().position(|octet| *octet == b'\r');
+        self.within = end.is_none();
+        let (line, rest) = arrived.split_at(end.unwrap_or(arrived.len()));
+        if !line.contains(&b'"') {
+            return false;
+        }
+        for octet in line {
+            match octet {
+                b'"' => self.encoded.extend(b"%22"),
+                octet => self.encoded.push_back(*octet),
+            }
+        }
+        self.encoded.extend(rest);
+        true
     }
 }
 
@@ -174,7 +222,12 @@ async fn accept(
                 let _permit = permit;
                 _ = stop.wait_for(|stop| *stop).await;
             });
-            let line = Line { stream, fate: Fate(Arc::new(AtomicUsize::new(WHOLE))), stopped: Some(stopped) };
+            let line = Line {
+                stream,
+                fate: Fate(Arc::new(AtomicUsize::new(WHOLE))),
+                stopped: Some(stopped),
+                quotes: Quotes::default(),
+            };
             _ = ready.send((line, address)).await;
         });
     }
@@ -205,5 +258,28 @@ impl Listener for Lines {
 impl Connected<IncomingStream<'_, Lines>> for Fate {
     fn connect_info(stream: IncomingStream<'_, Lines>) -> Self {
         stream.io().fate.clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quotes_are_encoded_in_request_lines_and_nowhere_else() {
+        let mut quotes = Quotes::default();
+        let mut arrives = |text: &str| {
+            let encoded = quotes.encode(text.as_bytes());
+            let read = String::from_utf8(quotes.encoded.drain(..).collect()).unwrap();
+            if encoded { read } else { text.to_owned() }
+        };
+        assert_eq!(
+            arrives("GET /a?b=\"c\" HTTP/1.1\r\nX: \"y\"\r\n\r\n"),
+            "GET /a?b=%22c%22 HTTP/1.1\r\nX: \"y\"\r\n\r\n"
+        );
+        assert_eq!(arrives("{\"a\": 1}"), "{\"a\": 1}");
+        assert_eq!(arrives("GET /a?b="), "GET /a?b=");
+        assert_eq!(arrives("\"c\" HTTP/1.1\r\n\r\n\"d\""), "%22c%22 HTTP/1.1\r\n\r\n\"d\"");
+        assert_eq!(arrives("\"e\""), "\"e\"");
     }
 }

@@ -45,18 +45,26 @@ impl Counters {
     }
 
     pub(super) fn read(&mut self, class: &str) {
-        *self.reads.entry(class.to_owned()).or_default() += 1;
+        count(&mut self.reads, class.to_owned());
     }
 
     pub(super) fn write(&mut self, method: &str, class: &str) {
-        *self.writes.entry(format!("{method} {class}")).or_default() += 1;
+        count(&mut self.writes, format!("{method} {class}"));
     }
 
     pub(super) fn change(&mut self, changes: &[Change]) {
         for change in changes {
-            *self.changes.entry(format!("{} {}", change.class, change.what.name())).or_default() += 1;
+            count(&mut self.changes, format!("{} {}", change.class, change.what.name()));
         }
     }
+}
+
+/// Names in one map; clients make names up.
+const MAX_NAMES: usize = 1000;
+
+fn count(map: &mut BTreeMap<String, u64>, name: String) {
+    let name = if map.len() < MAX_NAMES || map.contains_key(&name) { name } else { "others".to_owned() };
+    *map.entry(name).or_default() += 1;
 }
 
 /// A request, and what came of it.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::filter::{Filter, Reference, compare};
 use super::refusal::Refusal;
-use super::rules::rules;
+use super::rules::{Writer, rules};
 use super::tree::{Object, Props, Tree};
 use crate::eepg::Mo;
 use crate::time::Timestamp;
@@ -218,7 +218,7 @@ impl Tree {
         let mut found = self.find(scope, query)?;
         found.retain(|(dn, object)| self.wanted(query.filter.as_ref(), dn, object));
         if query.props == Props::Configured {
-            found.retain(|(_, object)| self.has_configuration(object));
+            found.retain(|(_, object)| has_configuration(object));
         }
         if query.include.no_scoped && query.include.any() {
             found = found
@@ -286,13 +286,6 @@ impl Tree {
         Ok(found)
     }
 
-    fn has_configuration(&self, object: &Object) -> bool {
-        rules().class(object.class).is_ok_and(|class| {
-            class.writer != super::rules::Writer::System
-                && class.properties.values().any(|property| property.kind.is_settable())
-        })
-    }
-
     /// As wanted; where that leaves it open and the answer comes in pages, differently for each page.
     fn sort(&self, found: &mut [Found<'_>], query: &Query) {
         if query.order.is_empty() && query.page.is_none() {
@@ -344,7 +337,7 @@ impl Tree {
             let classes = &query.subtree_classes;
             let wanted = (classes.is_empty() || classes.iter().any(|class| class == object.class))
                 && self.wanted(query.subtree_filter.as_ref(), dn, object)
-                && (query.props != Props::Configured || self.has_configuration(object));
+                && (query.props != Props::Configured || has_configuration(object));
             let children =
                 if query.subtree == Subtree::Full { self.nested(dn, query, room)? } else { Vec::new() };
             if wanted || !children.is_empty() {
@@ -379,6 +372,14 @@ impl Tree {
         let mut room = self.fabric.max_results;
         self.answer(dn, object, &query, &mut room).ok()
     }
+}
+
+/// Whether there is anything to configure about an object.
+fn has_configuration(object: &Object) -> bool {
+    rules().class(object.class).is_ok_and(|class| {
+        class.writer != Writer::System
+            && class.properties.values().any(|property| property.kind.is_settable())
+    })
 }
 
 fn health() -> Mo {

@@ -3,8 +3,8 @@
 use aws_lc_rs::signature::{RSA_PKCS1_1024_8192_SHA256_FOR_LEGACY_USE_ONLY, UnparsedPublicKey};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, SubjectPublicKeyInfoDer};
 use webpki::EndEntityCert;
 
 use super::refusal::Refusal;
@@ -21,6 +21,12 @@ pub(super) struct Signed<'a> {
     pub(super) body: &'a [u8],
     /// The `Cookie` headers.
     pub(super) cookies: &'a [String],
+}
+
+/// The public key of a certificate; none, if it is none.
+pub(super) fn public_key(pem: &str) -> Option<SubjectPublicKeyInfoDer<'static>> {
+    let certificate = CertificateDer::from_pem_slice(pem.as_bytes()).ok()?;
+    Some(EndEntityCert::try_from(&certificate).ok()?.subject_public_key_info())
 }
 
 impl Signed<'_> {
@@ -47,9 +53,7 @@ impl Signed<'_> {
         let dn = self.cookie("APIC-Certificate-DN")?;
         let user = rns(dn).nth(2)?.strip_prefix("user-")?;
         let pem = tree.value(dn, "data").filter(|_| algorithm == "v1.0")?;
-        let certificate = CertificateDer::from_pem_slice(pem.as_bytes()).ok()?;
-        let certificate = EndEntityCert::try_from(&certificate).ok()?;
-        let key = certificate.subject_public_key_info();
+        let key = public_key(&pem)?;
         let signature = STANDARD.decode(self.cookie("APIC-Request-Signature")?).ok()?;
         let key = UnparsedPublicKey::new(&RSA_PKCS1_1024_8192_SHA256_FOR_LEGACY_USE_ONLY, &key);
         // Paths are signed as they read, not as they are encoded; a body of `{}` some clients leave out.

@@ -25,9 +25,12 @@ impl Place {
             return Self::Subscription;
         }
         let Some(path) = path.strip_prefix("/api/") else { return Self::Nowhere };
-        let Some(path) = path.strip_suffix(".json") else {
-            return if path.ends_with(".xml") { Self::OtherFormat } else { Self::Nowhere };
-        };
+        let Some((path, format)) = path.rsplit_once('.') else { return Self::Nowhere };
+        match format {
+            "json" => {}
+            "xml" => return Self::OtherFormat,
+            _ => return Self::Nowhere,
+        }
         match path {
             "aaaLogin" => return Self::Login,
             "aaaRefresh" => return Self::Refresh,

@@ -135,7 +135,7 @@ impl Tree {
             births: 0,
             pages: 0,
         };
-        for dn in ["uni", "topology", "topology/pod-1", "uni/userext"] {
+        for dn in ["uni", "topology", "topology/pod-1", "uni/userext", "uni/userext/pkiext"] {
             tree.keep(dn, &[], now);
         }
         let controllers = (1..=tree.fabric.controllers).map(|id| (id, "controller", "apic"));
@@ -197,16 +197,13 @@ impl Tree {
         let class = object.as_ref().or_else(|| self.objects.get(&dn)).map(|object| object.class)?;
         self.faults.touched(class);
         let index = self.classes.entry(class).or_default();
-        match object {
-            Some(object) => {
-                self.births += 1;
-                index.insert(Arc::clone(&dn));
-                self.objects.insert(dn, object)
-            }
-            None => {
-                index.remove(&dn);
-                self.objects.remove(&dn)
-            }
+        if let Some(object) = object {
+            self.births += 1;
+            index.insert(Arc::clone(&dn));
+            self.objects.insert(dn, object)
+        } else {
+            index.remove(&dn);
+            self.objects.remove(&dn)
         }
     }
 
@@ -416,3 +413,6 @@ pub(super) enum Props {
 pub(super) fn stamp(at: Timestamp) -> String {
     at.to_string().replace('Z', "+00:00")
 }
+
+#[cfg(test)]
+mod tests;

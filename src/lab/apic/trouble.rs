@@ -173,9 +173,9 @@ mod tests {
         assert_eq!(troubles.strike(Only::Writes, 1, NOW), None);
         assert_eq!(troubles.strike(Only::Writes, 2, NOW), Some(Trouble::Status(503)));
         assert_eq!(troubles.strike(Only::Writes, 2, NOW), None);
-        troubles.add(Dose::of(Trouble::Cut).lasting(Duration::from_secs(60)), NOW);
+        troubles.add(Dose::of(Trouble::Cut).lasting(Duration::from_mins(1)), NOW);
         assert_eq!(troubles.strike(Only::Logins, 1, NOW), Some(Trouble::Cut));
-        assert_eq!(troubles.strike(Only::Logins, 1, NOW.after(Duration::from_secs(60))), None);
+        assert_eq!(troubles.strike(Only::Logins, 1, NOW.after(Duration::from_mins(1))), None);
         troubles.add(Dose::of(Trouble::DropAfter), NOW);
         troubles.calm();
         assert_eq!(troubles.strike(Only::Logins, 1, NOW), None);
