@@ -4,6 +4,7 @@
 
 #![expect(clippy::disallowed_methods, reason = "runs the program and real daemons")]
 
+mod apic;
 mod calico;
 mod daemons;
 mod mrt;
