@@ -266,6 +266,10 @@ impl Fabric {
 
     /// Says what lasts; answers what is wrong now.
     pub(super) fn findings(&mut self, now: Timestamp) -> Vec<Reported> {
+        self.trouble.silent(self.access.as_ref().and_then(|(reader, _)| {
+            let seen = reader.stats();
+            (!seen.up && !seen.requests.is_empty()).then_some(seen.controller)
+        }));
         self.trouble.tell(now);
         let mut found = self.engine.findings(now);
         found.extend(self.trouble.findings());

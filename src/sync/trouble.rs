@@ -21,6 +21,8 @@ pub(super) struct Trouble {
     last: Option<(Error, Timestamp)>,
     /// It was said in the log.
     said: bool,
+    /// The controller whose last answer was none, or no good one: a read that is repeated fails late.
+    silent: Option<Arc<str>>,
     /// Why there is no client at all.
     unusable: Option<String>,
     /// What our user may not write.
@@ -31,7 +33,7 @@ pub(super) struct Trouble {
 
 impl Trouble {
     pub(super) const fn new(apic: Arc<str>) -> Self {
-        Self { apic, last: None, said: false, unusable: None, missing: Vec::new(), audit: None }
+        Self { apic, last: None, said: false, silent: None, unusable: None, missing: Vec::new(), audit: None }
     }
 
     /// There is no client: of another reason, or there is one again.
@@ -58,6 +60,11 @@ impl Trouble {
                 self.last = Some((error.clone(), since));
             }
         }
+    }
+
+    /// The last answer of a controller was none, or no good one.
+    pub(super) fn silent(&mut self, controller: Option<Arc<str>>) {
+        self.silent = controller;
     }
 
     /// What our user may not write, of what it has to.
@@ -101,6 +108,10 @@ impl Trouble {
         }
         if let Some((error, _)) = &self.last {
             all.push(self.of(error));
+        } else if let Some(controller) = &self.silent {
+            let mut found = self.one(Kind::ApicDown, "", self.down(), "");
+            found.evidence.push(format!("the last request to {controller} was not answered as it should"));
+            all.push(found);
         }
         if !self.missing.is_empty() {
             let summary = format!("our user of apic {} may not write all that rules ask for", self.apic);
@@ -141,16 +152,15 @@ impl Trouble {
                 format!("apic {apic} does not let our user do what rules ask for"),
                 "look at the roles and security domains of the user, and with a certificate at its name and key",
             ),
-            _ => (
-                Kind::ApicDown,
-                "",
-                format!("no controller of apic {apic} answers as it should: members stay as they are"),
-                "",
-            ),
+            _ => (Kind::ApicDown, "", self.down(), ""),
         };
         let mut found = self.one(kind, aspect, summary, advice);
         found.evidence.push(error.to_string());
         found
+    }
+
+    fn down(&self) -> String {
+        format!("no controller of apic {} answers as it should: members stay as they are", self.apic)
     }
 
     /// `aspect` tells apart what may be wrong with one APIC at one time.
@@ -216,6 +226,19 @@ mod tests {
         let refused = Error::Refused { status: 400, code: "1".to_owned(), text: text() };
         trouble.answered(Some(&refused), NOW);
         assert!(kinds(&trouble).is_empty(), "who refuses is there");
+    }
+
+    #[test]
+    fn a_read_that_is_still_repeated_is_trouble_already() {
+        let mut trouble = trouble();
+        trouble.silent(Some("https://apic1".into()));
+        assert_eq!(kinds(&trouble), [(Kind::ApicDown, "fabric1".to_owned())]);
+        let error = Error::Nonsense { text: String::new() };
+        trouble.answered(Some(&error), NOW);
+        assert_eq!(kinds(&trouble).len(), 1, "one finding of one cause");
+        trouble.answered(None, NOW);
+        trouble.silent(None);
+        assert!(kinds(&trouble).is_empty());
     }
 
     #[test]
