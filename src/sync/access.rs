@@ -180,7 +180,7 @@ mod tests {
         assert!(matches!(becomes(apic::Error::Target { dn: text() }), Outcome::Refused { .. }));
         assert_eq!(becomes(apic::Error::TooLarge { text: text() }), Outcome::TooLarge);
         assert!(matches!(becomes(apic::Error::Denied { text: text() }), Outcome::Denied(_)));
-        let again_in = Duration::from_secs(60);
+        let again_in = Duration::from_mins(1);
         assert!(matches!(
             becomes(apic::Error::BadCredentials { text: text(), again_in }),
             Outcome::Denied(_)

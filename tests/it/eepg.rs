@@ -104,15 +104,6 @@ impl Site {
         within(60, &format!("{prefix} is {what}"), || (self.has(prefix) == there).then_some(()));
     }
 
-    /// Waits until everything was compared that there is now, and what that causes was written.
-    fn settles(&self, daemon: &Daemon) {
-        let compared = || daemon.get("/api/v1/plan")["compared"].clone();
-        for _ in 0..2 {
-            let before = compared();
-            within(60, "everything is compared", || (compared() != before).then_some(()));
-        }
-    }
-
     /// The lines of the audit file.
     fn audit(&self) -> Vec<Value> {
         let file = self.config().with_file_name("state").join("audit.jsonl");
@@ -149,6 +140,15 @@ fn address(text: &str) -> IpAddr {
 fn findings(daemon: &Daemon, kind: &str) -> Vec<Value> {
     let page = daemon.get(&format!("/api/v1/findings?kind={kind}"));
     page["items"].as_array().unwrap().clone()
+}
+
+/// Waits until everything was compared that there is now, and what that causes was written.
+fn settles(daemon: &Daemon) {
+    let compared = || daemon.get("/api/v1/plan")["compared"].clone();
+    for _ in 0..2 {
+        let before = compared();
+        within(60, "everything is compared", || (compared() != before).then_some(()));
+    }
 }
 
 /// Polls until `probe` gives something.
@@ -197,9 +197,9 @@ async fn a_second_pass_writes_nothing() {
     for host in 1..=20 {
         site.becomes(&format!("10.96.7.{host}/32"), true);
     }
-    site.settles(&daemon);
+    settles(&daemon);
     let writes = site.apic.counters().all_writes();
-    site.settles(&daemon);
+    settles(&daemon);
     assert_eq!(site.apic.counters().all_writes(), writes);
     let plan = daemon.get("/api/v1/plan");
     assert_eq!(plan["total"], 0, "{plan}");
@@ -218,7 +218,7 @@ async fn observe_mode_shows_what_it_would_write_and_writes_nothing() {
     let change = &plan["changes"][0];
     assert_eq!((&change["operation"], &change["prefix"]), (&"create".into(), &"10.96.7.7/32".into()));
     assert_eq!(change["because"]["node"], site.place.host(8).to_string());
-    site.settles(&daemon);
+    settles(&daemon);
     assert_eq!(site.apic.counters().all_writes(), 0);
     assert!(site.audit().is_empty());
     assert_eq!(daemon.post("/api/v1/plan/apply", "open-sesame", "{}"), 409);

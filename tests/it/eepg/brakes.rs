@@ -21,7 +21,7 @@ async fn silence_is_no_withdrawal() {
     // By the time that a withdrawn one is gone, the silent one would be too.
     alive.withdraw(["10.96.7.8/32".parse().unwrap()]).await;
     site.becomes("10.96.7.8/32", false);
-    site.settles(&daemon);
+    settles(&daemon);
     assert!(site.has("10.96.7.7/32"));
     let plan = daemon.get("/api/v1/plan");
     assert_eq!(plan["changes"][0]["held_by"], "peer_loss", "{plan}");
@@ -42,7 +42,7 @@ async fn a_start_without_state_while_a_node_is_dark_deletes_nothing() {
     let other = site.node(2).await;
     other.serve(address("10.96.7.8")).await;
     site.becomes("10.96.7.8/32", true);
-    site.settles(&daemon);
+    settles(&daemon);
     assert!(site.has("10.96.7.7/32"));
 }
 
@@ -63,7 +63,7 @@ async fn a_pause_survives_a_restart() {
         (plan["total"] == 1).then_some(plan)
     });
     assert_eq!(plan["paused"]["reason"], "an upgrade");
-    site.settles(&daemon);
+    settles(&daemon);
     assert_eq!(site.apic.counters().all_writes(), 0);
     assert_eq!(daemon.post("/api/v1/sync/resume", "open-sesame", "{}"), 200);
     site.becomes("10.96.7.7/32", true);

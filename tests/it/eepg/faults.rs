@@ -9,7 +9,7 @@ async fn a_storm_of_503_passes_by() {
     let site = Site::new(1).await;
     let daemon = site.start();
     let node = site.node(1).await;
-    site.settles(&daemon);
+    settles(&daemon);
     site.apic.trouble(Dose::of(Trouble::Status(503)));
     node.serve(address("10.96.7.7")).await;
     let found = within(60, "it is found", || findings(&daemon, "apic_down").pop());
@@ -38,7 +38,7 @@ async fn a_token_that_ended_is_got_anew() {
     let site = Site::new(1).await;
     let daemon = site.start();
     let node = site.node(1).await;
-    site.settles(&daemon);
+    settles(&daemon);
     site.apic.drop_tokens();
     node.serve(address("10.96.7.7")).await;
     site.becomes("10.96.7.7/32", true);
@@ -80,7 +80,7 @@ async fn a_wrong_certificate_is_told_and_nothing_is_sent() {
     site.config();
     daemon.signal("HUP");
     within(60, "that is over", || findings(&daemon, "aci_config").is_empty().then_some(()));
-    site.settles(&daemon);
+    settles(&daemon);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -102,11 +102,11 @@ async fn what_may_have_been_carried_out_is_looked_at_and_sent_again_if_not() {
         let site = Site::new(1).await;
         let daemon = site.start();
         let node = site.node(1).await;
-        site.settles(&daemon);
+        settles(&daemon);
         site.apic.trouble(Dose::of(what).times(1).only(Only::Writes));
         node.serve(address("10.96.7.7")).await;
         site.becomes("10.96.7.7/32", true);
-        site.settles(&daemon);
+        settles(&daemon);
         let line = site.audit().into_iter().find(|line| line["event"] == "write").unwrap();
         assert!(line["body"].to_string().contains("10.96.7.7/32"), "{what:?}: {line}");
         let created = site.apic.counters().changed("l3extSubnet", "created");
