@@ -164,7 +164,7 @@ impl Template {
     /// The name, if it is the same for every route.
     pub fn fixed(&self) -> Option<Arc<str>> {
         let text = |piece: &Piece| match piece {
-            Piece::Text(text) => Some(&**text).map(str::to_owned),
+            Piece::Text(text) => Some(text.to_string()),
             Piece::Node | Piece::Rack => None,
         };
         self.0.iter().map(text).collect::<Option<String>>().map(Into::into)
