@@ -1,5 +1,6 @@
 //! POST and DELETE: all of a request is done, or nothing.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -121,9 +122,14 @@ impl Tree {
     }
 }
 
-/// A name without slashes that separate nothing.
+/// A name as the tree has it: without slashes that separate nothing, and with the brackets around keys of
+/// annotations, which some clients leave out.
 pub(super) fn plain(dn: &str) -> String {
-    rns(dn).collect::<Vec<_>>().join("/")
+    let rns = rns(dn).map(|rn| match rn.strip_prefix("annotationKey-") {
+        Some(key) if !key.starts_with('[') => Cow::Owned(format!("annotationKey-[{key}]")),
+        _ => Cow::Borrowed(rn),
+    });
+    rns.collect::<Vec<_>>().join("/")
 }
 
 /// The name of a child that a POST describes.
@@ -133,7 +139,8 @@ fn child_dn(parent: &str, above: &Class, class: &Class, mo: &Mo) -> Result<Strin
     }
     let join = |rn: &str| if parent.is_empty() { rn.to_owned() } else { format!("{parent}/{rn}") };
     if !mo.dn().is_empty() {
-        let (rn, dn) = (rns(mo.dn()).last().unwrap_or_default(), mo.dn().to_owned());
+        let dn = plain(mo.dn());
+        let rn = rns(&dn).last().unwrap_or_default();
         return if join(rn) == dn && class.names(rn).is_some() {
             Ok(dn)
         } else {
@@ -155,7 +162,7 @@ fn child_dn(parent: &str, above: &Class, class: &Class, mo: &Mo) -> Result<Strin
                 mo.attributes.get(name).map_or(default, String::as_str)
             })
         }
-        rn => rn.to_owned(),
+        rn => plain(rn),
     };
     let one = rns(&rn).count() == 1 && class.names(&rn).is_some();
     if one { Ok(join(&rn)) } else { Err(Refusal::relative_name(&rn)) }

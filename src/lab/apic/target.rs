@@ -1,5 +1,6 @@
 //! What a request is about: path and query, taken apart.
 
+use super::post::plain;
 use super::query::Scope;
 use super::refusal::Refusal;
 
@@ -41,7 +42,7 @@ impl Place {
         }
         let path = path.strip_prefix("node/").unwrap_or(path);
         if let Some(dn) = path.strip_prefix("mo/") {
-            return Self::Objects(Scope::Object(dn.to_owned()));
+            return Self::Objects(Scope::Object(plain(dn)));
         }
         let Some(path) = path.strip_prefix("class/") else { return Self::Nowhere };
         let (below, classes) = path.rsplit_once('/').unwrap_or(("", path));
@@ -113,6 +114,7 @@ mod tests {
                 "/api/mo/uni/tn-k8s/out-o/instP-e/extsubnet-%5B10.0.0.0/8%5D.json",
                 object("uni/tn-k8s/out-o/instP-e/extsubnet-[10.0.0.0/8]"),
             ),
+            ("/api/mo/uni/tn-k8s/annotationKey-k.json", object("uni/tn-k8s/annotationKey-[k]")),
             ("/api/class/fvTenant.json", class("fvTenant", "")),
             (
                 "/api/node/class/topology/pod-1/node-101/faultInst.json",
