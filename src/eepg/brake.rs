@@ -86,6 +86,13 @@ impl Brake {
     }
 }
 
+impl Brake {
+    /// Whether it stops all writing, whatever else may hold a change.
+    pub(super) const fn stops_all(self) -> bool {
+        matches!(self, Self::Paused | Self::ForeignInstance | Self::Comparison)
+    }
+}
+
 /// That a change is held back, and until when, if time alone lets go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Hold {

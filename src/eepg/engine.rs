@@ -307,21 +307,25 @@ impl Engine {
     fn wish(&mut self, key: Key, wish: Wish, destination: &Destination, now: Timestamp) {
         let epoch = self.epoch;
         let entry = self.entries.entry(key).or_insert_with(|| Entry::new(now));
-        let was_supported = entry.is_supported();
+        let (was_supported, was_silent) = (entry.is_supported(), entry.silent.is_some());
         if entry.wish != wish {
             entry.changed.get_or_insert(destination.changed);
         }
         let former = entry.told(wish, destination);
         entry.epoch = epoch;
         let is_supported = entry.is_supported();
+        let ends_silence = was_silent && entry.silent.is_none();
         let claim = entry.wish.claim().map(|claim| (Arc::clone(&claim.container), claim.rule));
+        // What was adopted was so for one place.
+        entry.adopted &= former.as_ref() == claim.as_ref().map(|(container, _)| container);
         self.count_wanted(former.as_ref(), claim.as_ref().map(|(container, _)| container));
         if let Some((container, rule)) = claim {
             self.held(&container).rule = Some(rule);
         }
         match (was_supported, is_supported) {
             (true, false) => self.lost(key, now),
-            (_, true) => self.regained(key, now),
+            (_, true) => self.regained(key),
+            (false, false) if ends_silence => self.lost_after_silence(key, now),
             (false, false) => {}
         }
         self.settle(key, now);
@@ -375,7 +379,7 @@ impl Engine {
             let Some(entry) = self.entries.get_mut(&key) else { continue };
             let was_supported = entry.is_supported();
             let former = entry.wish.container().cloned();
-            entry.wish = Wish::Nothing;
+            (entry.wish, entry.silent) = (Wish::Nothing, None);
             entry.epoch = self.epoch;
             self.count_wanted(former.as_ref(), None);
             if was_supported {

@@ -37,7 +37,7 @@ impl Engine {
         self.take_members(&scope, members, first, begun, now);
         for (slot_scope, slot) in &mut self.slots {
             if scope == Scope::All || scope == *slot_scope {
-                slot.was_compared(begun);
+                slot.was_compared(begun, now);
             }
         }
         if scope == Scope::All {
@@ -144,9 +144,17 @@ impl Engine {
         let stood = entry.seen.iter().any(|seen| seen.is_of(&owner));
         if !first {
             entry.drift = drift(&entry.seen, &seen, &owner);
+            let was_unsure = entry.trouble.as_ref().is_some_and(|trouble| !trouble.unsure.is_empty());
+            if was_unsure {
+                // What is there now may be ours.
+                entry.drift = None;
+            }
             if entry.drift.is_some() && entry.is_supported() {
                 entry.trouble().repaired(now);
             }
+        }
+        if let Some(trouble) = &mut entry.trouble {
+            trouble.unsure.retain(|other| *scope != Scope::All && other != scope);
         }
         entry.seen = seen;
         let stands = entry.seen.iter().any(|seen| seen.is_of(&owner));
@@ -154,11 +162,7 @@ impl Engine {
             entry.known = now;
         }
         self.count_seen(&entry, true);
-        let unsupported = stands && !entry.is_supported();
         self.entries.insert(key, entry);
-        if unsupported && self.started_up {
-            self.lost(key, now);
-        }
         self.settle(key, now);
     }
 
@@ -191,7 +195,7 @@ impl Engine {
         let _ = now;
     }
 
-    fn lacks(&self, container: &Arc<Container>, held: &Held) -> bool {
+    pub(super) fn lacks(&self, container: &Arc<Container>, held: &Held) -> bool {
         let Some(found) = held.found.as_ref().filter(|_| held.is_ours(&self.identity.name)) else {
             return false;
         };
@@ -233,6 +237,7 @@ impl Held {
     pub(super) fn note_emptiness(&mut self, now: Timestamp) {
         let is_empty = self.found.is_some() && self.ours == 0 && self.foreign == 0 && self.wanted == 0;
         self.empty_since = if is_empty { Some(self.empty_since.unwrap_or(now)) } else { None };
+        self.approved &= is_empty;
     }
 }
 

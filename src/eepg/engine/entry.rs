@@ -6,7 +6,7 @@ use std::sync::Arc;
 use ipnet::IpNet;
 
 use super::super::dn::Container;
-use super::super::reading::Seen;
+use super::super::reading::{Scope, Seen};
 use super::super::rule::{Claim, Wish};
 use crate::observer::feed::{Destination, Witness};
 use crate::policy::Class;
@@ -53,6 +53,8 @@ pub(super) struct Entry {
 pub(super) struct Trouble {
     /// What the APIC said, how often in a row, and when it is tried again.
     pub(super) refused: Option<(String, u32, Timestamp)>,
+    /// Where a request may have changed it whose answer is not known.
+    pub(super) unsure: Vec<Scope>,
     /// When it was repaired.
     pub(super) repairs: VecDeque<Timestamp>,
 }
@@ -84,6 +86,12 @@ impl Todo {
     /// Whether it takes something away and puts it nowhere else.
     pub(super) const fn is_delete(&self) -> bool {
         self.put.is_none() && !self.remove.is_empty()
+    }
+
+    /// Whether it leaves something of the same L3Out.
+    pub(super) fn moves_within(&self) -> bool {
+        let Some(to) = self.put.as_ref().map(Scope::slot) else { return false };
+        self.remove.iter().any(|from| Scope::slot(from) == to)
     }
 
     /// As the API names it.

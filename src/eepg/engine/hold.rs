@@ -109,71 +109,53 @@ impl Engine {
         }
         entry.lost = Some(now);
         let limit = self.safety.mass_withdraw;
-        self.prune_losses(&scope, now);
         let slot = self.slot(&scope);
-        slot.losses.push_back((now, key));
-        slot.lost += 1;
+        slot.forget_old_losses(limit.window, now);
+        slot.losses.insert((now, key));
         if let Some(hold) = &mut slot.hold {
             hold.keys.insert(key);
+            hold.last = now;
         } else if slot.loses_too_many(&limit) {
             let keys = slot.losses.iter().map(|(_, key)| *key).collect();
-            slot.hold = Some(MassHold { since: now, keys, lost: slot.lost, of: slot.ours });
-            self.keep_only_lost(&scope);
+            slot.hold = Some(MassHold { last: now, keys, lost: slot.losses.len(), of: slot.ours });
         }
     }
 
-    /// What got its routes back meanwhile is not held.
-    fn keep_only_lost(&mut self, scope: &Scope) {
-        let entries = &self.entries;
-        if let Some(hold) = self.slots.get_mut(scope).and_then(|slot| slot.hold.as_mut()) {
-            hold.keys.retain(|key| entries.get(key).is_some_and(|entry| entry.lost.is_some()));
+    /// What fell silent is now withdrawn: that counts as a loss of its own.
+    pub(super) fn lost_after_silence(&mut self, key: Key, now: Timestamp) {
+        if let Some(entry) = self.entries.get_mut(&key) {
+            entry.lost = None;
         }
+        self.lost(key, now);
     }
 
     /// An entry has a route, or one again.
-    pub(super) fn regained(&mut self, key: Key, now: Timestamp) {
+    pub(super) fn regained(&mut self, key: Key) {
         let Some(entry) = self.entries.get_mut(&key) else { return };
         entry.approved = false;
-        let Some(lost) = entry.lost.take() else { return };
-        let scopes: Vec<_> = entry.seen.iter().map(|seen| Scope::slot(&seen.container)).collect();
-        let window = self.safety.mass_withdraw.window;
-        for scope in scopes {
-            self.prune_losses(&scope, now);
-            let Some(slot) = self.slots.get_mut(&scope) else { continue };
-            if lost.after(window) > now && slot.losses.contains_at(lost, &key) {
-                slot.lost = slot.lost.saturating_sub(1);
-            }
+        self.forget_loss(key);
+    }
+
+    /// It is no loss any more, for its route is back or nothing of ours is there.
+    pub(super) fn forget_loss(&mut self, key: Key) {
+        let Some(lost) = self.entries.get_mut(&key).and_then(|entry| entry.lost.take()) else { return };
+        for slot in self.slots.values_mut() {
+            slot.losses.remove(&(lost, key));
             slot.let_go(&key);
         }
-    }
-
-    fn prune_losses(&mut self, scope: &Scope, now: Timestamp) {
-        let window = self.safety.mass_withdraw.window;
-        let (entries, Some(slot)) = (&self.entries, self.slots.get_mut(scope)) else { return };
-        while let Some((at, key)) = slot.losses.front().filter(|(at, _)| at.after(window) <= now) {
-            if entries.get(key).is_some_and(|entry| entry.lost == Some(*at)) {
-                slot.lost = slot.lost.saturating_sub(1);
-            }
-            slot.losses.pop_front();
-        }
-    }
-}
-
-/// Whether a loss is among those of the window: they are in order of time.
-trait Losses {
-    fn contains_at(&self, at: Timestamp, key: &Key) -> bool;
-}
-
-impl Losses for std::collections::VecDeque<(Timestamp, Key)> {
-    fn contains_at(&self, at: Timestamp, key: &Key) -> bool {
-        let first = self.partition_point(|(other, _)| *other < at);
-        self.iter().skip(first).take_while(|(other, _)| *other == at).any(|(_, other)| other == key)
     }
 }
 
 impl Slot {
+    fn forget_old_losses(&mut self, window: Duration, now: Timestamp) {
+        while self.losses.first().is_some_and(|(at, _)| at.after(window) <= now) {
+            self.losses.pop_first();
+        }
+    }
+
     fn loses_too_many(&self, limit: &MassWithdraw) -> bool {
-        self.lost > limit.count && exceeds(self.lost, limit.fraction, self.ours)
+        let lost = self.losses.len();
+        lost > limit.count && exceeds(lost, limit.fraction, self.ours)
     }
 
     /// A hold ends when it holds nothing any more.
@@ -197,8 +179,9 @@ fn exceeds(part: usize, fraction: f64, whole: usize) -> bool {
 /// What holds a delete.
 impl Engine {
     pub(super) fn hold_delete(&self, key: Key, entry: &Entry, now: Timestamp) -> Option<Hold> {
-        if entry.approved {
-            return None;
+        if self.fed != Some(self.epoch) && self.started_up {
+            // Rules that were not asked yet may want it.
+            return Some(Hold { brake: Brake::Startup, until: None });
         }
         if let Some((.., until)) = entry
             .trouble
@@ -207,6 +190,9 @@ impl Engine {
             .filter(|(.., until)| *until > now)
         {
             return Some(Hold { brake: Brake::Refused, until: Some(*until) });
+        }
+        if entry.approved {
+            return None;
         }
         if let Some(until) = self.starts_until(now).filter(|_| !self.started_up) {
             return Some(Hold { brake: Brake::Startup, until });
@@ -230,7 +216,7 @@ impl Engine {
     fn hold_lost(&self, key: Key, entry: &Entry, now: Timestamp) -> Option<Hold> {
         entry.seen.iter().find_map(|seen| {
             let hold = self.slots.get(&Scope::slot(&seen.container))?.hold.as_ref()?;
-            let until = hold.since.after(self.safety.hold_down);
+            let until = entry.lost.unwrap_or(hold.last).after(self.safety.hold_down);
             let holds = hold.keys.contains(&key) && until > now;
             holds.then_some(Hold { brake: Brake::MassWithdraw, until: Some(until) })
         })
@@ -300,7 +286,7 @@ impl Engine {
             while slot.deleted.front().is_some_and(|at| at.after(TEN_MINUTES) <= now) {
                 slot.deleted.pop_front();
             }
-            if slot.hold.as_ref().is_some_and(|hold| hold.since.after(self.safety.hold_down) <= now) {
+            if slot.hold.as_ref().is_some_and(|hold| hold.last.after(self.safety.hold_down) <= now) {
                 slot.hold = None;
             }
         }

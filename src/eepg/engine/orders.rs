@@ -6,7 +6,8 @@ use std::sync::Arc;
 use super::super::dn::{Container, member_prefix};
 use super::super::reading::Scope;
 use super::super::view;
-use super::entry::Key;
+use super::entry::{Entry, Key};
+use super::slot::Held;
 use super::{Answer, Engine, Refusal};
 use crate::time::Timestamp;
 
@@ -23,11 +24,18 @@ impl Engine {
         };
         let (keys, containers) = (plan.keys.clone(), plan.containers.clone());
         let mut count = 0_usize;
-        for key in keys {
-            count += usize::from(self.approve_member(key, now));
+        for (key, todo, lost) in keys {
+            let is_same = |entry: &Entry| {
+                entry.todo.as_ref() == Some(&todo) && (entry.lost == lost || !todo.is_delete())
+            };
+            if self.entries.get(&key).is_some_and(is_same) {
+                count += usize::from(self.approve_member(key, now));
+            }
         }
-        for container in containers {
-            if let Some(held) = self.containers.get_mut(&container).filter(|held| held.found.is_some()) {
+        for (container, empty_since) in containers {
+            let held = self.containers.get_mut(&container);
+            let is_same = |held: &&mut Held| held.found.is_some() && held.empty_since == Some(empty_since);
+            if let Some(held) = held.filter(is_same) {
                 held.approved = true;
                 count += 1;
             }

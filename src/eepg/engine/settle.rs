@@ -1,6 +1,7 @@
 //! What is to be done about one prefix: the difference of what routes want and what the APIC has.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::super::body::{Scopes, wanted_digest};
 use super::super::brake::{Brake, Hold};
@@ -9,10 +10,13 @@ use super::super::mark::Mark;
 use super::super::reading::{Scope, Seen};
 use super::super::rule::{Claim, Domain, RuleId, Wish};
 use super::Engine;
-use super::entry::{Entry, Key, Todo};
+use super::entry::{Entry, Key, Todo, Trouble};
 use crate::config::model::SubnetScope;
 use crate::observer::feed::Witness;
 use crate::time::Timestamp;
+
+/// How soon it is looked again whether what may have been done is known.
+const SOON: Duration = Duration::from_secs(1);
 
 impl Seen {
     /// Whether both marks are on it, and the mark names `owner`.
@@ -29,6 +33,7 @@ impl Engine {
             // It is settled again when the answer is there.
             return;
         }
+        self.count_loss(key, now);
         let Some(entry) = self.entries.get(&key) else { return };
         if entry.is_empty() {
             self.entries.remove(&key);
@@ -37,12 +42,25 @@ impl Engine {
         let todo = self.todo(key, entry);
         let explained = entry.silent.is_none() && self.is_explained(entry);
         let stands = entry.seen.iter().any(|seen| seen.is_of(&self.identity.name));
-        let is_gone = !entry.is_supported() && explained && stands;
+        let is_delete = todo.as_ref().is_some_and(Todo::is_delete);
+        let is_gone = (!entry.is_supported() || is_delete) && explained && stands;
         let Some(entry) = self.entries.get_mut(&key) else { return };
         entry.gone = if is_gone { Some(entry.gone.unwrap_or(now)) } else { None };
         entry.todo.clone_from(&todo);
         if let Some(todo) = todo {
             self.place(key, &todo, now);
+        }
+    }
+
+    /// What is ours and without route is a loss, and nothing else is.
+    fn count_loss(&mut self, key: Key, now: Timestamp) {
+        let Some(entry) = self.entries.get_mut(&key) else { return };
+        let stands = entry.seen.iter().any(|seen| seen.is_of(&self.identity.name));
+        if !stands {
+            entry.approved = false;
+            self.forget_loss(key);
+        } else if self.started_up && !entry.is_supported() {
+            self.lost(key, now);
         }
     }
 
@@ -99,6 +117,11 @@ impl Engine {
                 }
                 if todo.is_new && !self.rivals(key, entry, &claim.container).is_empty() {
                     // A second one would be refused by the leaves: ours stays where it is.
+                    todo.remove.clear();
+                }
+                if todo.is_new && !todo.release.is_empty() {
+                    // What is released stays, and a second one is one too many.
+                    (todo.put, todo.is_new) = (None, false);
                     todo.remove.clear();
                 }
             }
@@ -193,7 +216,14 @@ impl Engine {
     pub(super) fn hold_put(&self, key: Key, todo: &Todo, now: Timestamp) -> Option<Hold> {
         let entry = self.entries.get(&key)?;
         let container = todo.put.as_ref()?;
+        if entry.epoch != self.epoch {
+            // The rules that want it now were not asked yet.
+            return Some(Hold { brake: Brake::Comparison, until: None });
+        }
         if let Some(trouble) = &entry.trouble {
+            if self.is_unsure(trouble) {
+                return Some(Hold { brake: Brake::Comparison, until: Some(now.after(SOON)) });
+            }
             if let Some((.., until)) = trouble.refused.as_ref().filter(|(.., until)| *until > now) {
                 return Some(Hold { brake: Brake::Refused, until: Some(*until) });
             }
@@ -207,6 +237,11 @@ impl Engine {
         self.hold_container(container, entry.wish.claim()?, now).or_else(|| {
             (todo.is_new && self.is_full(container, todo)).then_some(Hold { brake: Brake::Cap, until: None })
         })
+    }
+
+    /// Whether a request that may have put it somewhere else was not looked into yet.
+    fn is_unsure(&self, trouble: &Trouble) -> bool {
+        trouble.unsure.iter().any(|scope| self.slots.get(scope).is_some_and(|slot| slot.uncertain.is_some()))
     }
 
     /// What keeps anything from being put there.

@@ -1,6 +1,6 @@
 //! What readers see: the plan, EEPGs, members.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::hash::BuildHasher;
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use super::super::reading::{Scope, Seen};
 use super::super::rule::{Domain, Wish};
 use super::super::view;
 use super::Engine;
-use super::entry::{Entry, Key};
+use super::entry::{Entry, Key, Todo};
 use super::slot::{Held, Slot};
 use crate::config::model::{Mode, SubnetScope};
 use crate::time::Timestamp;
@@ -27,8 +27,10 @@ const NAMES: usize = 3;
 #[derive(Debug)]
 pub(super) struct ShownPlan {
     pub(super) id: String,
-    pub(super) keys: Vec<Key>,
-    pub(super) containers: Vec<Arc<Container>>,
+    /// What was held, what was to be done about it, and when it lost its routes.
+    pub(super) keys: Vec<(Key, Todo, Option<Timestamp>)>,
+    /// What was to be deleted and held, and since when it is empty.
+    pub(super) containers: Vec<(Arc<Container>, Timestamp)>,
 }
 
 /// A change of the plan, by where it is kept.
@@ -112,14 +114,11 @@ impl Engine {
             let operation = if is_there { "modify" } else { "create" };
             items.push(Item::Container(Arc::clone(container), operation, stopped));
         }
+        let wishes = slot.ready.iter().filter_map(|key| self.entries.get(key)?.wish.container());
+        let waiting: BTreeSet<&Arc<Container>> = wishes.collect();
         let of = self.containers.iter().filter(|(container, _)| Scope::slot(container) == *scope);
         for (container, held) in of {
-            let waits = slot.ready.iter().any(|key| {
-                self.entries
-                    .get(key)
-                    .and_then(|entry| entry.wish.container())
-                    .is_some_and(|at| at == container)
-            });
+            let waits = waiting.contains(container);
             if held.found.is_none() && held.wanted > 0 && waits && !slot.alone.contains(container) {
                 items.push(Item::Container(Arc::clone(container), "create", stopped));
             }
@@ -147,8 +146,17 @@ impl Engine {
         let mut plan = ShownPlan { id: id.to_owned(), keys: Vec::new(), containers: Vec::new() };
         for item in items {
             match item {
-                Item::Member(key, _, _, Some(_)) => plan.keys.push(*key),
-                Item::Container(container, _, Some(_)) => plan.containers.push(Arc::clone(container)),
+                // What stops everything hides what else holds it: nobody saw that.
+                Item::Member(.., Some(hold)) | Item::Container(.., Some(hold)) if hold.brake.stops_all() => {}
+                Item::Member(key, _, _, Some(_)) => {
+                    let entry = self.entries.get(key);
+                    let todo = entry.and_then(|entry| Some((*key, entry.todo.clone()?, entry.lost)));
+                    plan.keys.extend(todo.filter(|todo| plan.keys.last() != Some(todo)));
+                }
+                Item::Container(container, "delete", Some(_)) => {
+                    let since = self.containers.get(container).and_then(|held| held.empty_since);
+                    plan.containers.extend(since.map(|since| (Arc::clone(container), since)));
+                }
                 _ => {}
             }
         }

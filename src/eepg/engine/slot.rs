@@ -14,6 +14,8 @@ use crate::time::Timestamp;
 
 /// How long nothing is written before what was written is read back.
 const QUIET: Duration = Duration::from_secs(5);
+/// How long after a comparison its slot is believed when something is deleted.
+const FRESH: Duration = Duration::from_secs(30);
 /// How long after the first write it is read back at the latest.
 const READ_BACK: Duration = Duration::from_mins(1);
 
@@ -37,20 +39,20 @@ pub(super) struct Slot {
     pub(super) deletes_at: Option<Timestamp>,
     /// When what had to wait is looked at again.
     looks_at: Option<Timestamp>,
-    /// What the last request did is not known: nothing is sent before it was compared.
-    pub(super) is_uncertain: bool,
+    /// Since when it is not known what a request did: nothing is sent before it was compared.
+    pub(super) uncertain: Option<Timestamp>,
     /// When it is to be compared for itself.
     pub(super) compare_at: Option<Timestamp>,
     /// The first write that was not read back.
     unread_since: Option<Timestamp>,
     /// When the comparison began that its content was last taken from.
     pub(super) compared: Option<Timestamp>,
+    /// Until when that is believed if something is to be deleted.
+    fresh_until: Timestamp,
     /// Members of ours that are there.
     pub(super) ours: usize,
-    /// When which entry lost its routes, within the window of `mass_withdraw`.
-    pub(super) losses: VecDeque<(Timestamp, Key)>,
-    /// How many of them did not get them back.
-    pub(super) lost: usize,
+    /// When which entry lost its routes and did not get them back, within the window of `mass_withdraw`.
+    pub(super) losses: BTreeSet<(Timestamp, Key)>,
     pub(super) hold: Option<MassHold>,
     /// When what was deleted, within ten minutes.
     pub(super) deleted: VecDeque<Timestamp>,
@@ -59,7 +61,8 @@ pub(super) struct Slot {
 /// Too many members lost their routes at once.
 #[derive(Debug)]
 pub(super) struct MassHold {
-    pub(super) since: Timestamp,
+    /// When the last one joined.
+    pub(super) last: Timestamp,
     pub(super) keys: BTreeSet<Key>,
     /// How many there were at first, of how many members.
     pub(super) lost: usize,
@@ -103,7 +106,7 @@ impl Slot {
 
     /// When there may be something to send.
     pub(super) fn due(&self) -> Option<Timestamp> {
-        if self.is_uncertain {
+        if self.uncertain.is_some() {
             return None;
         }
         let window = self.last_change.map(|last| last.after(WINDOW));
@@ -129,14 +132,24 @@ impl Slot {
     }
 
     /// Its content was read by a comparison that began at `begun`.
-    pub(super) fn was_compared(&mut self, begun: Timestamp) {
+    pub(super) fn was_compared(&mut self, begun: Timestamp, now: Timestamp) {
         self.compared = Some(begun);
-        self.is_uncertain = false;
+        self.fresh_until = now.after(FRESH);
         self.deletes_at = Some(begun);
+        if self.uncertain.is_some_and(|since| since >= begun) {
+            // It began too early to know.
+            return;
+        }
+        self.uncertain = None;
         if self.unread_since.is_some_and(|since| since <= begun) {
             self.unread_since = None;
             self.compare_at = None;
         }
+    }
+
+    /// Whether it was compared a moment ago: nothing is deleted by what is only remembered.
+    pub(super) fn is_fresh(&self, now: Timestamp) -> bool {
+        self.compared.is_some() && self.fresh_until > now
     }
 
     /// What had to wait is to be looked at again at this time.

@@ -1,6 +1,7 @@
 //! The engine against a simulated APIC's tree, in virtual time.
 
 mod brakes;
+mod late;
 mod members;
 mod random;
 mod trouble;
@@ -302,6 +303,13 @@ impl World {
         if self.weather != Weather::Fair {
             return self.engine.not_compared(scope, "no answer".to_owned(), self.now);
         }
+        let comparison = self.read_all(scope);
+        assert_eq!(comparison.odd, 0, "{scope:?}");
+        self.engine.compared(comparison, self.now, self.now);
+    }
+
+    /// What a comparison reads.
+    fn read_all(&mut self, scope: &crate::eepg::Scope) -> Comparison {
         let mut comparison = Comparison::new(scope.clone());
         let rules = self.engine.rules().clone();
         loop {
@@ -316,8 +324,7 @@ impl World {
                 }
             }
         }
-        assert_eq!(comparison.odd, 0, "{scope:?}");
-        self.engine.compared(comparison, self.now, self.now);
+        comparison
     }
 
     fn post(&mut self, batch: &Batch) {

@@ -192,7 +192,7 @@ impl Engine {
             }
             let name = slot_name(scope);
             if let Some(hold) = &slot.hold {
-                let until = hold.since.after(self.safety.hold_down);
+                let until = hold.last.after(self.safety.hold_down);
                 let summary = format!(
                     "{} of the {} members in {name} lost their routes at once: {} of them are kept and nothing of \
                      that is deleted before {until}, until somebody approves, or their routes are back",

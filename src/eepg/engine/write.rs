@@ -1,11 +1,11 @@
 //! Requests: what goes into one, and what its answer means.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::super::body::{Op, Scopes, request, wanted_digest};
-use super::super::dn::Container;
+use super::super::dn::{Container, L3out};
 use super::super::mark::Mark;
 use super::super::reading::{FoundContainer, Scope, Seen};
 use super::super::rule::RuleId;
@@ -15,8 +15,8 @@ use super::{Batch, Engine, Outcome};
 use crate::policy::Class;
 use crate::time::Timestamp;
 
-/// How long after a comparison began its slot may be believed when something is deleted.
-const FRESH: Duration = Duration::from_secs(30);
+/// How soon a slot is asked again that waits for another.
+const ASK_AGAIN: Duration = Duration::from_millis(50);
 /// How often deletes are looked at.
 const LOOK: Duration = Duration::from_secs(1);
 /// What the APIC refused is tried again after this, twice as long each time, an hour at most.
@@ -29,6 +29,7 @@ pub(super) struct InFlight {
     pub(super) slots: BTreeSet<Scope>,
     keys: BTreeSet<Key>,
     units: Vec<Unit>,
+    added: Added,
     makes: Vec<(Arc<Container>, RuleId, Mark)>,
     unmakes: Vec<Arc<Container>>,
 }
@@ -51,6 +52,13 @@ struct Put {
     keep: Scopes,
 }
 
+impl Unit {
+    /// Where it deletes.
+    fn deletes(&self) -> impl Iterator<Item = Scope> {
+        self.todo.remove.iter().filter(|_| self.todo.is_delete()).map(Scope::slot)
+    }
+}
+
 impl InFlight {
     pub(super) fn holds(&self, key: &Key) -> bool {
         self.keys.contains(key)
@@ -68,8 +76,18 @@ impl Engine {
         let scopes: Vec<Scope> = self.slots.keys().cloned().collect();
         scopes.into_iter().find_map(|scope| {
             let due = self.slots.get(&scope)?.due().is_some_and(|due| due <= now);
-            if due && !self.is_busy(&scope) { self.fill(&scope, now) } else { None }
+            if due && !self.is_busy(&scope) { self.fill_or_wait(&scope, now) } else { None }
         })
+    }
+
+    /// Who has nothing to send though it was due waits for somebody else, and asks again a little later.
+    fn fill_or_wait(&mut self, scope: &Scope, now: Timestamp) -> Option<Batch> {
+        let batch = self.fill(scope, now);
+        let slot = self.slots.get_mut(scope)?;
+        if batch.is_none() && slot.due().is_some_and(|due| due <= now) {
+            slot.retry_at = Some(now.after(ASK_AGAIN));
+        }
+        batch
     }
 
     fn fill(&mut self, scope: &Scope, now: Timestamp) -> Option<Batch> {
@@ -82,7 +100,7 @@ impl Engine {
         }
         let half = self.slots.get_mut(scope)?.halves.pop_front();
         if let Some(keys) = half {
-            let keys = keys.into_iter().filter(|key| self.still_may(*key, now)).collect();
+            let keys = self.of_half(scope, keys, now);
             return self.send(scope, keys, Vec::new(), now).or_else(|| self.fill(scope, now));
         }
         let (mut keys, gathered) = self.gathered(scope, now);
@@ -110,11 +128,36 @@ impl Engine {
         (keys, true)
     }
 
+    /// What is sent of a half: what may still be done, and no more deletes than at any other time.
+    fn of_half(&self, scope: &Scope, keys: Vec<Key>, now: Timestamp) -> Vec<Key> {
+        let (budget, _) = self.delete_budget(scope, now);
+        let is_fresh = self.slots.get(scope).is_some_and(|slot| slot.is_fresh(now));
+        let mut room = budget.min(self.spare_of(scope).unwrap_or(usize::MAX));
+        let may = |key: &Key| {
+            let is_free = !self.is_in_flight(key) && !self.waits_for_another(scope, *key);
+            is_free && self.still_may(*key, now)
+        };
+        let mut keys: Vec<Key> = keys.into_iter().filter(may).collect();
+        keys.retain(|key| {
+            let todo = self.entries.get(key).and_then(|entry| entry.todo.as_ref());
+            if !todo.is_some_and(Todo::is_delete) {
+                return true;
+            }
+            let fits = is_fresh && room > 0;
+            room = room.saturating_sub(1);
+            fits
+        });
+        keys
+    }
+
     /// Whether it is a move between slots of which another is busy: it waits there for its turn.
     fn waits_for_another(&self, scope: &Scope, key: Key) -> bool {
         let todo = self.entries.get(&key).and_then(|entry| entry.todo.as_ref());
         todo.is_some_and(|todo| {
-            todo.all().map(Scope::slot).any(|other| other != *scope && self.is_busy(&other))
+            let is_closed = |other: &Scope| {
+                self.is_busy(other) || self.slots.get(other).is_some_and(|slot| slot.uncertain.is_some())
+            };
+            todo.all().map(Scope::slot).any(|other| other != *scope && is_closed(&other))
         })
     }
 
@@ -152,7 +195,7 @@ impl Engine {
         }
         let mut unmakes = self.to_unmake(scope, now);
         unmakes.truncate(budget.saturating_sub(keys.len()));
-        let is_fresh = slot.compared.is_some_and(|begun| begun.after(FRESH) > now);
+        let is_fresh = slot.is_fresh(now);
         let anything = !keys.is_empty() || !unmakes.is_empty();
         let slot = self.slot(scope);
         if anything && !is_fresh {
@@ -182,13 +225,30 @@ impl Engine {
     }
 
     fn send_alone(&mut self, scope: &Scope, container: &Arc<Container>, now: Timestamp) -> Option<Batch> {
+        let held = self.containers.get(container)?;
         let op = if self.is_released(container) {
+            if !held.is_ours(&self.identity.name) {
+                return None;
+            }
             Op::Release { container: Arc::clone(container), prefix: None }
         } else {
+            let may =
+                if held.found.is_some() { self.lacks(container, held) } else { self.may_make(container) };
+            if !may {
+                return None;
+            }
             self.make(container, self.rule_of(container)?)
         };
-        let ops = vec![op];
-        self.dispatch(BTreeSet::from([scope.clone()]), Vec::new(), ops, now)
+        let slots = BTreeSet::from([scope.clone()]);
+        self.dispatch(slots, Vec::new(), vec![op], Added::default(), now)
+    }
+
+    /// Whether the rules of now say that it is to be made.
+    fn may_make(&self, container: &Arc<Container>) -> bool {
+        let Some(rule) = self.rule_of(container) else { return false };
+        let eepg = self.rules.eepg(rule).is_some_and(|rule| rule.create && rule.manage);
+        let policy = self.rules.redirect(rule).is_some_and(|rule| rule.create);
+        (eepg || policy) && self.fed == Some(self.epoch) && !self.has_no_room_for(container, rule)
     }
 
     /// One request for all of this.
@@ -203,30 +263,31 @@ impl Engine {
         let mut units = Vec::new();
         let mut ops = Vec::new();
         let mut made = BTreeSet::new();
-        let mut added = std::collections::BTreeMap::<Arc<Container>, usize>::new();
+        let mut added = Added::default();
         for key in keys {
             let Some(unit) = self.unit(key) else { continue };
             if let Some(container) = unit.todo.put.as_ref().filter(|_| unit.todo.is_new) {
-                let count = added.entry(Arc::clone(container)).or_default();
-                if self.is_full_with(container, &unit.todo, *count) {
-                    self.block(key);
+                if self.is_full_with(&unit, &added) {
+                    self.block(key, now);
                     continue;
                 }
-                *count += 1;
+                let is_missing = self.containers.get(container).is_none_or(|held| held.found.is_none());
+                added.count(&unit, is_missing);
             }
             slots.extend(unit.todo.all().map(Scope::slot));
             self.add_ops(&unit, &mut made, &mut ops);
             units.push(unit);
         }
         ops.extend(unmakes.into_iter().map(|container| Op::Unmake { container }));
-        self.dispatch(slots, units, ops, now)
+        self.dispatch(slots, units, ops, added, now)
     }
 
-    fn block(&mut self, key: Key) {
+    fn block(&mut self, key: Key, now: Timestamp) {
         let scope = self.entries.get(&key).and_then(|entry| entry.todo.as_ref()?.at().map(Scope::slot));
         if let Some(slot) = scope.and_then(|scope| self.slots.get_mut(&scope)) {
             slot.ready.remove(&key);
             slot.blocked.insert(key);
+            slot.look_again(now.after(LOOK));
         }
     }
 
@@ -235,6 +296,7 @@ impl Engine {
         slots: BTreeSet<Scope>,
         units: Vec<Unit>,
         ops: Vec<Op>,
+        added: Added,
         now: Timestamp,
     ) -> Option<Batch> {
         if ops.is_empty() {
@@ -261,9 +323,13 @@ impl Engine {
                 entry.changed = None;
             }
         }
+        for scope in units.iter().flat_map(Unit::deletes).chain(unmakes.iter().map(Scope::slot)) {
+            // Whatever becomes of it.
+            self.count_delete(&scope, now);
+        }
         self.last_batch += 1;
         let id = self.last_batch;
-        self.in_flight.insert(id, InFlight { slots, keys, units, makes, unmakes });
+        self.in_flight.insert(id, InFlight { slots, keys, units, added, makes, unmakes });
         Some(Batch { id, dn, body, changes, since })
     }
 
@@ -311,19 +377,57 @@ impl Engine {
         Op::Make { container: Arc::clone(container), rule, mark }
     }
 
-    fn is_full_with(&self, container: &Arc<Container>, todo: &Todo, added: usize) -> bool {
-        if added == 0 {
-            return self.is_full(container, todo);
-        }
-        let (Some(held), Some(caps)) =
-            (self.containers.get(container), self.of_eepg(container).map(|rule| rule.caps))
+    /// Whether there is no room for this beside what is under way, and `added` before it.
+    fn is_full_with(&self, unit: &Unit, added: &Added) -> bool {
+        let (Some(container @ Container::Eepg { l3out, .. }), Some(put)) =
+            (unit.todo.put.as_deref(), &unit.put)
         else {
             return false;
         };
-        let slot = self.slots.get(&Scope::slot(container)).map_or(0, |slot| slot.ours);
-        held.ours + added >= caps.members
-            || slot + added >= caps.l3out_members
-            || self.all_members() + added >= self.caps.members
+        let Some(rule) = self.rules.eepg(put.rule) else { return false };
+        let under_way = || self.in_flight.values().map(|batch| &batch.added).chain([added]);
+        let scope = Scope::L3out(l3out.clone());
+        let here = self.containers.get(container).map_or(0, |held| held.ours);
+        let here = here + under_way().filter_map(|added| added.here.get(container)).sum::<usize>();
+        let slot = self.slots.get(&scope).map_or(0, |slot| slot.ours);
+        let slot = slot + under_way().filter_map(|added| added.slots.get(&scope)).sum::<usize>();
+        let all = self.all_members() + under_way().map(|added| added.all).sum::<usize>();
+        let is_missing = self.containers.get(container).is_none_or(|held| held.found.is_none());
+        let made = |added: &Added| added.made.iter().filter(|other| other.is_in(l3out)).count();
+        let eepgs = self.eepgs_of(l3out) + under_way().map(made).sum::<usize>();
+        let all_eepgs = self.eepgs.unwrap_or(0) + under_way().map(|added| added.made.len()).sum::<usize>();
+        let is_to_be_made = is_missing && !added.made.contains(container);
+        here >= rule.caps.members
+            || (!unit.todo.moves_within() && slot >= rule.caps.l3out_members)
+            || (unit.todo.remove.is_empty() && all >= self.caps.members)
+            || (is_to_be_made && (eepgs >= rule.caps.eepgs || all_eepgs >= self.caps.eepgs))
+    }
+}
+
+/// For what a request takes room.
+#[derive(Debug, Default)]
+struct Added {
+    here: BTreeMap<Arc<Container>, usize>,
+    slots: BTreeMap<Scope, usize>,
+    all: usize,
+    made: BTreeSet<Arc<Container>>,
+}
+
+impl Added {
+    fn count(&mut self, unit: &Unit, is_missing: bool) {
+        let Some(container) = &unit.todo.put else { return };
+        *self.here.entry(Arc::clone(container)).or_default() += 1;
+        *self.slots.entry(Scope::slot(container)).or_default() += usize::from(!unit.todo.moves_within());
+        self.all += usize::from(unit.todo.remove.is_empty() && matches!(**container, Container::Eepg { .. }));
+        if is_missing && matches!(**container, Container::Eepg { .. }) {
+            self.made.insert(Arc::clone(container));
+        }
+    }
+}
+
+impl Container {
+    fn is_in(&self, of: &L3out) -> bool {
+        matches!(self, Self::Eepg { l3out, .. } if l3out == of)
     }
 }
 
@@ -344,14 +448,18 @@ impl Engine {
                 self.denied = None;
                 self.done(&batch, now);
             }
-            Outcome::Refused { code, text } => self.refused(&batch, &code, &text, now),
+            Outcome::Refused { code, text } => {
+                self.uncount_deletes(&batch);
+                self.refused(&batch, &code, &text, now);
+            }
             Outcome::TooLarge => {
+                self.uncount_deletes(&batch);
                 self.refused(&batch, "413", "the request is too large, with this one change alone", now);
             }
-            Outcome::Again(wait) => self.uncertain(&batch, now.after(wait)),
+            Outcome::Again(wait) => self.uncertain(&batch, now.after(wait), now),
             Outcome::Denied(text) => {
                 self.denied = Some(text);
-                self.uncertain(&batch, now.after(TRY_AGAIN));
+                self.uncertain(&batch, now.after(TRY_AGAIN), now);
             }
         }
         for key in &batch.keys {
@@ -378,7 +486,6 @@ impl Engine {
         for container in &batch.unmakes {
             let held = self.held(container);
             (held.found, held.empty_since, held.approved, held.written) = (None, None, false, Some(now));
-            self.count_delete(&Scope::slot(container), now);
             self.count_change(container, "delete", "success");
         }
         for unit in &batch.units {
@@ -430,15 +537,14 @@ impl Engine {
         }
         if let Some(trouble) = &mut entry.trouble {
             trouble.refused = None;
+            trouble.unsure.clear();
         }
         (entry.written, entry.drift, entry.adopted) = (Some(now), None, false);
         self.count_seen(&entry, true);
         self.entries.insert(unit.key, entry);
         if unit.todo.is_delete() {
             for container in removed {
-                let scope = Scope::slot(container);
-                self.count_delete(&scope, now);
-                self.slot(&scope).let_go(&unit.key);
+                self.slot(&Scope::slot(container)).let_go(&unit.key);
             }
         }
         if let Some(container) = unit.todo.at() {
@@ -461,17 +567,30 @@ impl Engine {
         self.slot(scope).deleted.push_back(now);
     }
 
+    /// What was refused deleted nothing.
+    fn uncount_deletes(&mut self, batch: &InFlight) {
+        for scope in batch.units.iter().flat_map(Unit::deletes).chain(batch.unmakes.iter().map(Scope::slot)) {
+            self.deletes.pop_back();
+            self.slot(&scope).deleted.pop_back();
+        }
+    }
+
     fn count_change(&mut self, container: &Arc<Container>, operation: &'static str, result: &'static str) {
         *self.changes.entry((Arc::clone(container), operation, result)).or_default() += 1;
     }
 
     /// What it did is not known: nothing is sent there before it was looked at.
-    fn uncertain(&mut self, batch: &InFlight, again: Timestamp) {
+    fn uncertain(&mut self, batch: &InFlight, again: Timestamp, now: Timestamp) {
+        for unit in &batch.units {
+            if let Some(entry) = self.entries.get_mut(&unit.key) {
+                entry.trouble().unsure = unit.todo.all().map(Scope::slot).collect();
+            }
+        }
         for scope in &batch.slots {
             let slot = self.slot(scope);
             slot.retry_at = Some(again);
             slot.compare_at = Some(again);
-            slot.is_uncertain = true;
+            slot.uncertain = Some(now);
         }
     }
 
