@@ -11,7 +11,7 @@ use super::super::rule::RuleId;
 use super::Engine;
 use super::entry::{Entry, Key, Todo, Trouble};
 use super::slot::{MassHold, Slot};
-use crate::config::model::MassWithdraw;
+use crate::config::model::{Eepg, MassWithdraw};
 use crate::observer::feed::Roster;
 use crate::time::Timestamp;
 
@@ -200,6 +200,20 @@ impl Engine {
         self.hold_lost(key, entry, now)
             .or_else(|| self.hold_silent(entry, now))
             .or_else(|| self.hold_maintained(entry, now))
+            .or_else(|| self.hold_misplaced(entry))
+    }
+
+    /// In an L3Out that is in another VRF than its rules say, nothing is written, and nothing deleted.
+    fn hold_misplaced(&self, entry: &Entry) -> Option<Hold> {
+        let is_misplaced = |container: &Container| {
+            let Container::Eepg { l3out, .. } = container else { return false };
+            let vrf = self.l3outs.get(l3out).and_then(|found| vrf_name(found.vrf.as_deref()?));
+            let of = |rule: &&Eepg| (&rule.tenant, &rule.l3out) == (&l3out.tenant, &l3out.name);
+            let mut rules = self.rules.eepgs().filter(of).peekable();
+            rules.peek().is_some() && rules.all(|rule| vrf != Some(&*rule.vrf))
+        };
+        let misplaced = entry.seen.iter().any(|seen| is_misplaced(&seen.container));
+        misplaced.then_some(Hold { brake: Brake::Missing, until: None })
     }
 
     /// Silence is not withdrawal.

@@ -194,6 +194,14 @@ impl Engine {
             }
         }
         let mut unmakes = self.to_unmake(scope, now);
+        // What was refused before goes alone, so that it keeps no other.
+        let was_refused =
+            |at: &Arc<Container>| self.containers.get(at).is_some_and(|held| held.refused.is_some());
+        if unmakes.iter().all(was_refused) {
+            unmakes.truncate(1);
+        } else {
+            unmakes.retain(|container| !was_refused(container));
+        }
         unmakes.truncate(budget.saturating_sub(keys.len()));
         let is_fresh = slot.is_fresh(now);
         let anything = !keys.is_empty() || !unmakes.is_empty();

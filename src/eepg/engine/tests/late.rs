@@ -368,6 +368,16 @@ fn what_may_stand_in_one_l3out_is_not_written_into_another() {
 }
 
 #[test]
+fn members_of_an_l3out_that_goes_to_another_vrf_stay() {
+    let mut world = with_members(3, vec![eepg("web")], enforcing());
+    world.meddle("uni/tn-k8s", &Mo::new("fvTenant").holding(Mo::new("fvCtx").with("name", "test")));
+    let to = Mo::new("l3extRsEctx").with("tnFvCtxName", "test");
+    world.meddle("uni/tn-k8s/out-calico", &Mo::new("l3extOut").holding(to));
+    world.sleep(2 * HOUR);
+    assert_eq!(world.ours().len(), 3);
+}
+
+#[test]
 fn a_comparison_that_takes_long_lets_deletes_through() {
     let mut world = with_members(1, vec![eepg("web")], enforcing());
     world.withdraw("a", "10.96.1.0/32");
@@ -404,4 +414,23 @@ fn an_eepg_whose_mending_was_approved_is_not_deleted_early() {
     world.withdraw("a", HOST);
     world.sleep(2 * HOUR);
     assert!(world.has("uni/tn-k8s/out-calico/instP-made"));
+}
+
+#[test]
+fn an_eepg_that_may_not_be_deleted_keeps_no_other() {
+    let rule = Eepg { create: true, ..eepg("{node}") };
+    let mut world = World::new(vec![rule.clone()], vec![]);
+    world.config.nodes = ["a", "b", "c"].map(|name| pin(name, None, None)).to_vec();
+    world.reload(vec![rule], vec![]);
+    for (node, host) in ["a", "b", "c"].into_iter().zip(hosts(3)) {
+        world.announce(node, &host);
+    }
+    world.run_for(10 * SECOND);
+    world.tree.refuse(Refuse { dn: ".*instP-a$".to_owned(), refusal: refusal(), times: None });
+    for (node, host) in ["a", "b", "c"].into_iter().zip(hosts(3)) {
+        world.withdraw(node, &host);
+    }
+    world.sleep(28 * HOUR);
+    let there = ["a", "b", "c"].map(|name| world.has(&format!("uni/tn-k8s/out-calico/instP-{name}")));
+    assert_eq!(there, [true, false, false]);
 }
