@@ -1,25 +1,32 @@
 //! `demo`: a small data centre on loopback, and what thirdleaf has to say about it.
 //!
-//! The white paper's two racks and six nodes, another cluster beside them, a whole daemon that observes all, and
-//! a story told line by line: what happens, the finding that it causes, what that means to traffic. Nothing here waits for a
-//! time: each step waits until the daemon's own HTTP API shows what the step is about.
+//! The white paper's two racks and six nodes, another cluster beside them, a simulated APIC, a whole daemon that
+//! observes all, and a story told line by line: what happens, the finding that it causes, what that means to traffic, what
+//! an operator types. Nothing here waits for a time: each step waits until the daemon's own HTTP API, or the APIC, shows
+//! what the step is about.
 #![expect(clippy::disallowed_methods, reason = "this room does IO")]
 
-use std::fmt::Write as _;
 use std::future::Future;
 use std::io::{self, Write};
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
 use thiserror::Error;
+use tokio::signal::ctrl_c;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::spawn_blocking;
 use tokio::time::{Instant, sleep};
 
+use super::apic;
 use super::fabric::Fabric;
 use super::node::{Node, Timers};
 use crate::observer::view::Finding;
+pub use aci::Aci;
 use api::Api;
 use story::{Act, Deed, Expected, Scene};
 
+mod aci;
 mod api;
 mod story;
 
@@ -29,6 +36,10 @@ const PATIENCE: Duration = Duration::from_secs(70);
 const POLL: Duration = Duration::from_millis(50);
 /// Between two scenes, and while a finding is open, for the reader.
 const PAUSE: Duration = Duration::from_secs(4);
+/// How far what is printed stands behind the margin.
+const INDENT: usize = 13;
+/// What is typed first.
+const PROGRAM: &str = "thirdleaf";
 /// How much faster than BIRD the nodes dial.
 const FASTER: u32 = 10;
 
@@ -38,22 +49,18 @@ pub enum Error {
     /// The API did not answer.
     #[error("the HTTP API does not answer: {0}")]
     Api(#[from] reqwest::Error),
+    /// There is no APIC to be had.
+    #[error(transparent)]
+    Apic(#[from] apic::Error),
     /// Nobody can be told.
     #[error(transparent)]
     Io(#[from] io::Error),
 }
 
-/// The configuration that the demo's daemon runs with.
-pub fn configuration() -> String {
-    let mut more = String::from("\n[findings.open_after]\n");
-    for (kind, seconds) in story::OPEN_AFTER {
-        // Writing to a String cannot fail.
-        let _ = writeln!(more, "{kind} = \"{seconds}s\"");
-    }
-    Fabric::white_paper().config(&more)
-}
+/// Carries out what an operator types, the program's name first; answers what is printed, or why it failed.
+pub type Terminal = fn(Vec<String>) -> Result<String, String>;
 
-/// Plays the story to a daemon with [`configuration`] whose API and leaves listen there.
+/// Plays the story to a daemon with [`Aci::configuration`] whose API and leaves listen there.
 ///
 /// With `once` it ends with the story, else with Ctrl-C. True: every finding that was to open did and
 /// resolved, and no other opened.
@@ -62,13 +69,18 @@ pub fn configuration() -> String {
 ///
 /// An API that does not answer, an `out` that cannot be written to.
 pub async fn play(
+    aci: Arc<Aci>,
     http: SocketAddr,
     leaves: &[SocketAddr],
+    terminal: Terminal,
     once: bool,
     out: impl Write,
 ) -> Result<bool, Error> {
     let mut stage = Stage {
         api: Api::new(http)?,
+        aci,
+        http,
+        terminal,
         nodes: Fabric::white_paper().start(leaves, Timers::BIRD.faster(FASTER)),
         opened: Vec::new(),
         out,
@@ -76,9 +88,11 @@ pub async fn play(
         once,
     };
     let told = tokio::select! {
-        told = stage.tell(http) => told,
+        // Who reads the first line can count on being heard.
+        biased;
         // Whoever interrupts a demo that would have gone on has seen enough; the story of `--once` is not told.
-        interrupt = tokio::signal::ctrl_c() => interrupt.map(|()| !once).map_err(Error::from),
+        interrupt = interrupted() => interrupt.map(|()| !once).map_err(Error::from),
+        told = stage.tell() => told,
     };
     for node in stage.nodes {
         node.finish().await;
@@ -86,8 +100,21 @@ pub async fn play(
     told
 }
 
+/// Ctrl-C, or SIGTERM: what is kept on disk must go, too.
+async fn interrupted() -> io::Result<()> {
+    let mut terminated = signal(SignalKind::terminate())?;
+    tokio::select! {
+        interrupt = ctrl_c() => interrupt,
+        _ = terminated.recv() => Ok(()),
+    }
+}
+
 struct Stage<W> {
     api: Api,
+    aci: Arc<Aci>,
+    /// Where the daemon's API is.
+    http: SocketAddr,
+    terminal: Terminal,
     nodes: Vec<Node>,
     /// The findings that opened as told, by their identity.
     opened: Vec<(Expected, String)>,
@@ -97,8 +124,8 @@ struct Stage<W> {
 }
 
 impl<W: Write> Stage<W> {
-    async fn tell(&mut self, http: SocketAddr) -> Result<bool, Error> {
-        self.introduce(http)?;
+    async fn tell(&mut self) -> Result<bool, Error> {
+        self.introduce()?;
         for (number, scene) in story::scenes().into_iter().enumerate() {
             if number > 0 {
                 self.rest().await;
@@ -122,18 +149,31 @@ impl<W: Write> Stage<W> {
         }
     }
 
-    fn introduce(&mut self, http: SocketAddr) -> io::Result<()> {
+    fn introduce(&mut self) -> io::Result<()> {
+        let (out, http) = (&mut self.out, self.http);
         writeln!(
-            self.out,
+            out,
             "thirdleaf demo: three racks, eight nodes, two clusters, and the third leaf of each rack, all on loopback."
         )?;
-        writeln!(self.out, "It forwards nothing and announces nothing; it listens, judges, and tells.\n")?;
+        writeln!(
+            out,
+            "It forwards nothing and announces nothing; it listens, judges, and tells. And it keeps the"
+        )?;
+        writeln!(out, "external EPGs of an APIC in step, which is simulated as well: {}\n", self.aci.url())?;
+        writeln!(out, "Look at it from another terminal:")?;
+        writeln!(out, "  http://{http}/metrics")?;
+        let token = self.aci.token_file();
+        writeln!(out, "  export THIRDLEAF_SERVER=http://{http} THIRDLEAF_TOKEN_FILE={}", token.display())?;
         // As it was called, for it may not be installed.
-        let program = std::env::args().next().unwrap_or_else(|| "thirdleaf".to_owned());
-        writeln!(self.out, "Look at it from another terminal:")?;
-        writeln!(self.out, "  http://{http}/metrics")?;
-        writeln!(self.out, "  {program} --server http://{http} summary\n")?;
-        writeln!(self.out, "Findings open sooner here than by default ({}).", sooner())?;
+        let program = std::env::args().next().unwrap_or_else(|| PROGRAM.to_owned());
+        writeln!(out, "  {program} summary")?;
+        writeln!(out, "  {program} eepg plan\n")?;
+        writeln!(
+            out,
+            "The token lets you change something; it, the APIC's password (of user thirdleaf) and the audit file of what is"
+        )?;
+        writeln!(out, "written are in {}, which goes when the demo ends.", self.aci.directory().display())?;
+        writeln!(out, "Findings open sooner here than by default ({}).", sooner())?;
         self.out.flush()
     }
 
@@ -161,6 +201,28 @@ impl<W: Write> Stage<W> {
                 };
                 self.note(&format!("seen: {}", sight.text()))?;
             }
+            Act::Member(eepg, prefix) => {
+                let text = format!("{eepg} has the member {prefix}");
+                return self.see_in_apic(&text, |aci| aci.has(eepg, &prefix)).await;
+            }
+            Act::NoMember(eepg, prefix) => {
+                let text = format!("{eepg} has no member {prefix}");
+                return self.see_in_apic(&text, |aci| !aci.has(eepg, &prefix)).await;
+            }
+            Act::Tamper(eepg, prefix) => {
+                self.note(&format!("somebody deletes {prefix} from {eepg}, by hand"))?;
+                if !self.aci.delete(eepg, &prefix) {
+                    return self.refused("the APIC does not let go of it");
+                }
+            }
+            Act::Type(words) => {
+                let words: Vec<&str> = words.split(' ').collect();
+                match self.typed(&words).await? {
+                    Ok(printed) => self.show(&words, &printed)?,
+                    Err(why) => return self.refused(&why),
+                }
+            }
+            Act::Approve => return self.approve().await,
             Act::Open(expected, meaning) => {
                 let opened =
                     async || self.finding(|finding| expected.is(finding) && finding.state == "open").await;
@@ -186,6 +248,47 @@ impl<W: Write> Stage<W> {
         Ok(true)
     }
 
+    /// Waits until the APIC shows this.
+    async fn see_in_apic(&mut self, text: &str, seen: impl Fn(&Aci) -> bool) -> Result<bool, Error> {
+        let Some(()) = wait(async || Ok(seen(&self.aci).then_some(()))).await? else {
+            return self.in_vain(text);
+        };
+        self.note(&format!("seen in the APIC: {text}"))?;
+        Ok(true)
+    }
+
+    /// Approves the plan as it is. It may become another while that is typed: then, the next.
+    async fn approve(&mut self) -> Result<bool, Error> {
+        let approved = wait(async || {
+            let id = self.api.plan().await?.id;
+            let printed = self.typed(&["eepg", "approve", &id]).await?;
+            Ok(printed.ok().map(|printed| (id, printed)))
+        });
+        let Some((id, printed)) = approved.await? else { return self.in_vain("approval of the plan") };
+        self.show(&["eepg", "approve", &id], &printed)?;
+        Ok(true)
+    }
+
+    /// What is printed if an operator types this, or why it fails.
+    async fn typed(&self, words: &[&str]) -> Result<Result<String, String>, Error> {
+        let (server, token) = (format!("http://{}", self.http), self.aci.token_file());
+        let before =
+            [PROGRAM, "--server", &server, "--token-file", &token.to_string_lossy()].map(str::to_owned);
+        let words = before.into_iter().chain(words.iter().map(|word| (*word).to_owned())).collect();
+        let terminal = self.terminal;
+        // A verb waits for its answer as if it were alone.
+        Ok(spawn_blocking(move || terminal(words)).await.map_err(io::Error::other)?)
+    }
+
+    fn show(&mut self, words: &[&str], printed: &str) -> io::Result<()> {
+        self.note(&format!("$ {PROGRAM} {}", words.join(" ")))?;
+        for line in printed.lines() {
+            let indent = if line.is_empty() { 0 } else { INDENT };
+            writeln!(self.out, "{:indent$}{line}", "")?;
+        }
+        self.out.flush()
+    }
+
     async fn finding(&self, wanted: impl Fn(&Finding) -> bool) -> Result<Option<Finding>, Error> {
         Ok(self.api.findings().await?.into_iter().find(wanted))
     }
@@ -200,6 +303,7 @@ impl<W: Write> Stage<W> {
             Deed::Release(pod) => node.release(pod.into()).await,
             Deed::Drain(service) => node.drain([service.into()]).await,
             Deed::Crash => node.crash().await,
+            Deed::LosePower => node.lose_power().await,
             Deed::Boot => node.boot().await,
         }
     }
@@ -241,6 +345,11 @@ impl<W: Write> Stage<W> {
 
     fn in_vain(&mut self, what: &str) -> Result<bool, Error> {
         self.note(&format!("in vain: {what} did not come within {} s", PATIENCE.as_secs()))?;
+        Ok(false)
+    }
+
+    fn refused(&mut self, why: &str) -> Result<bool, Error> {
+        self.note(&format!("in vain: {why}"))?;
         Ok(false)
     }
 

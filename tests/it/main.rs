@@ -8,6 +8,7 @@ mod conformance;
 mod corpus;
 mod daemon;
 mod day;
+mod demo;
 mod eepg;
 mod hostile;
 mod peer;

@@ -7,6 +7,7 @@ use ipnet::IpNet;
 use serde::de::DeserializeOwned;
 
 use super::story::{Expected, Sight};
+use crate::eepg::view::{Change, Plan};
 use crate::observer::view::{Finding, Page, Route, Summary};
 
 /// The daemon's API.
@@ -33,6 +34,11 @@ impl Api {
         Ok(page.items)
     }
 
+    /// What is to be changed in the fabric.
+    pub(super) async fn plan(&self) -> Result<Plan, reqwest::Error> {
+        self.get("plan", &[]).await
+    }
+
     /// The route of this node to this prefix.
     async fn route(&self, node: &str, prefix: &IpNet) -> Result<Option<Route>, reqwest::Error> {
         let prefix = prefix.to_string();
@@ -54,6 +60,13 @@ impl Api {
                 .is_some_and(|route| route.state == "accepted" && !route.stale && route.class == *class),
             Sight::Stale(node, prefix) => self.route(node, prefix).await?.is_some_and(|route| route.stale),
             Sight::Gone(node, prefix) => self.route(node, prefix).await?.is_none(),
+            Sight::Held(brake, deletes) => {
+                let plan = self.plan().await?;
+                let held = |change: &Change| {
+                    change.operation == "delete" && change.held_by.as_deref() == Some(brake)
+                };
+                plan.changes.len() == *deletes && plan.changes.iter().all(held)
+            }
         })
     }
 
@@ -87,6 +100,7 @@ impl Sight {
             Self::Accepted(node, prefix, class) => format!("{prefix} of {node} accepted as {class}"),
             Self::Stale(node, prefix) => format!("{prefix} of {node} kept, but stale"),
             Self::Gone(node, prefix) => format!("{prefix} of {node} gone"),
+            Self::Held(brake, deletes) => format!("{deletes} deletes held by {brake}"),
         }
     }
 }

@@ -5,6 +5,7 @@ use axum::{Json, Router};
 use tokio::net::TcpListener;
 
 use super::*;
+use crate::eepg::view::{Change, Plan};
 use crate::observer::view::Page;
 use crate::policy::Reason;
 use crate::time::Timestamp;
@@ -12,12 +13,18 @@ use crate::time::Timestamp;
 /// A stage without nodes, before an API that knows these findings.
 async fn stage(findings: Vec<Finding>) -> Stage<Vec<u8>> {
     let page = Page { items: findings, next_cursor: None, total: None };
-    let router = Router::new().route("/api/v1/findings", get(async move || Json(page)));
+    stage_before(Router::new().route("/api/v1/findings", get(async move || Json(page)))).await
+}
+
+async fn stage_before(router: Router) -> Stage<Vec<u8>> {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let http = listener.local_addr().unwrap();
     tokio::spawn(async move { axum::serve(listener, router).await });
     Stage {
         api: Api::new(http).unwrap(),
+        aci: Arc::new(Aci::start().await.unwrap()),
+        http,
+        terminal: |words| Ok(format!("one\n{}\n", words.join(" "))),
         nodes: vec![],
         opened: vec![(leak(), "f1".to_owned())],
         out: vec![],
@@ -102,6 +109,70 @@ async fn a_finding_is_told_with_what_it_means() {
     assert!(
         text.contains("! critical rogue_route: what it does") && text.contains("traffic: all goes astray")
     );
+}
+
+/// A stage before an API whose plan has these deletes, each with the brake that holds it.
+async fn held(brakes: &[Option<&str>]) -> Stage<Vec<u8>> {
+    let change = |brake: &Option<&str>| Change {
+        operation: "delete".to_owned(),
+        apic: "fabric1".to_owned(),
+        dn: String::new(),
+        eepg: "web".to_owned(),
+        prefix: None,
+        because: crate::eepg::view::Because::default(),
+        reason: String::new(),
+        held_by: brake.map(str::to_owned),
+        until: None,
+    };
+    let plan = Plan { id: "p7".to_owned(), changes: brakes.iter().map(change).collect(), ..Plan::default() };
+    stage_before(Router::new().route("/api/v1/plan", get(async move || Json(plan)))).await
+}
+
+#[tokio::test]
+async fn what_is_typed_is_shown_with_what_it_prints() {
+    let mut stage = stage(vec![]).await;
+    assert!(stage.act(Act::Type("eepg show web")).await.unwrap());
+    let (http, token) = (stage.http, stage.aci.token_file());
+    let text = text(stage);
+    assert!(text.contains(" s  $ thirdleaf eepg show web\n             one\n"), "{text}");
+    let typed = format!("thirdleaf --server http://{http} --token-file {} eepg show web\n", token.display());
+    assert!(text.ends_with(&typed), "{text}");
+}
+
+#[tokio::test]
+async fn what_cannot_be_typed_ends_the_story() {
+    let mut stage = stage(vec![]).await;
+    stage.terminal = |_| Err("no such thing".to_owned());
+    assert!(!stage.act(Act::Type("eepg shew")).await.unwrap());
+    assert!(text(stage).contains("in vain: no such thing"));
+}
+
+#[tokio::test]
+async fn an_approval_is_of_the_plan_as_it_is() {
+    let mut stage = held(&[Some("peer_loss")]).await;
+    assert!(stage.act(Act::Approve).await.unwrap());
+    let text = text(stage);
+    assert!(text.contains("$ thirdleaf eepg approve p7\n") && text.ends_with(" eepg approve p7\n"), "{text}");
+}
+
+#[tokio::test]
+async fn a_plan_is_held_if_all_of_it_is_and_by_that_brake() {
+    let sight = story::Sight::Held("peer_loss", 2);
+    let all = [Some("peer_loss"), Some("peer_loss")];
+    assert!(held(&all).await.api.sees(&sight).await.unwrap());
+    for other in [&all[..1], &[Some("peer_loss"), None], &[Some("peer_loss"), Some("delete_after")]] {
+        assert!(!held(other).await.api.sees(&sight).await.unwrap(), "{other:?}");
+    }
+}
+
+#[tokio::test]
+async fn members_are_looked_for_in_the_apic() {
+    let mut stage = stage(vec![]).await;
+    let prefix = "10.96.10.20/32".parse().unwrap();
+    assert!(stage.act(Act::NoMember("web", prefix)).await.unwrap());
+    assert!(!stage.act(Act::Tamper("web", prefix)).await.unwrap(), "there is nothing to delete");
+    let text = text(stage);
+    assert!(text.contains("seen in the APIC: web has no member 10.96.10.20/32"), "{text}");
 }
 
 #[test]
