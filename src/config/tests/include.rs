@@ -51,6 +51,18 @@ fn a_whole_file_may_stand_in_pieces() {
 }
 
 #[test]
+fn the_example_of_eepgs_can_be_taken_in() {
+    let files = Fake::default()
+        .file("/etc/thirdleaf/eepg.toml", include_str!("../../../deploy/eepg.toml"))
+        .file("/etc/thirdleaf/apic.password", "sesame\n")
+        .file("/etc/thirdleaf/apic-ca.pem", super::sync::CERTIFICATE);
+    let text = including("[\"eepg.toml\"]") + "[global]\nname = \"dc1\"\n";
+    let config = read_in(&text, &files).unwrap();
+    let names: Vec<_> = config.eepgs.iter().map(|rule| rule.name.to_string()).collect();
+    assert_eq!(names, ["web", "services", "pods-{rack}"]);
+}
+
+#[test]
 fn an_error_points_into_the_right_file() {
     let files = Fake::default()
         .file("/etc/thirdleaf/nodes.d/a.toml", "# äöü\n[[nodes]]\nname = \"a\"\naddress = \"192.168.1.1\"\n")
