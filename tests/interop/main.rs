@@ -4,9 +4,11 @@
 
 #![expect(clippy::disallowed_methods, reason = "runs the program and real daemons")]
 
+mod aciclient;
 mod apic;
 mod calico;
 mod daemons;
+mod eepg;
 mod mrt;
 mod net;
 mod peers;

@@ -45,30 +45,12 @@ impl Thirdleaf {
 
     /// The same, with more tables at the end of the file.
     pub(crate) fn start_with(fabric: &Fabric, more: &str, tables: &str) -> Self {
+        Self::start_from(fabric, &config("", more, tables))
+    }
+
+    /// Starts it from this text.
+    pub(crate) fn start_from(fabric: &Fabric, text: &str) -> Self {
         let config = fabric.file("thirdleaf.toml");
-        let text = format!(
-            r#"
-    version = 1
-    [global]
-    log = {{ level = "debug" }}
-    [[leaf]]
-    name = "rack1"
-    local_as = 65199
-    router_id = "172.16.0.4"
-    listen = ["0.0.0.0:179", "[::]:179"]
-    [[neighbors]]
-    leaf = "rack1"
-    range = "172.16.0.0/16"
-    peer_as = ["65102-65150", "4200065102-4200065150"]
-    {more}
-    [[neighbors]]
-    leaf = "rack1"
-    range = "fd00:16::/32"
-    peer_as = ["65102-65150", "4200065102-4200065150"]
-    {more}
-    {POLICY}
-    {tables}"#
-        );
         std::fs::write(&config, text).unwrap();
         let hub = fabric.hub().clone();
         let mut command = hub.command(THIRDLEAF);
@@ -79,6 +61,17 @@ impl Thirdleaf {
             this.ask(&["summary", "-o", "json"]).ok()
         });
         this
+    }
+
+    /// Gives it another text.
+    pub(crate) fn reload(&self, fabric: &Fabric, text: &str) {
+        std::fs::write(fabric.file("thirdleaf.toml"), text).unwrap();
+        self.process.signal("HUP");
+    }
+
+    /// Ends it at once.
+    pub(crate) fn kill(self) {
+        self.process.kill();
     }
 
     /// What a verb prints, as JSON; its error output if it answers with anything but 0 or 1.
@@ -164,6 +157,34 @@ impl Thirdleaf {
         self.process.signal("TERM");
         assert!(self.process.wait().success());
     }
+}
+
+/// The ordinary configuration, with more keys of `[global]` and of every neighbors entry, and more tables.
+pub(crate) fn config(global: &str, more: &str, tables: &str) -> String {
+    format!(
+        r#"
+    version = 1
+    [global]
+    log = {{ level = "debug" }}
+    {global}
+    [[leaf]]
+    name = "rack1"
+    local_as = 65199
+    router_id = "172.16.0.4"
+    listen = ["0.0.0.0:179", "[::]:179"]
+    [[neighbors]]
+    leaf = "rack1"
+    range = "172.16.0.0/16"
+    peer_as = ["65102-65150", "4200065102-4200065150"]
+    {more}
+    [[neighbors]]
+    leaf = "rack1"
+    range = "fd00:16::/32"
+    peer_as = ["65102-65150", "4200065102-4200065150"]
+    {more}
+    {POLICY}
+    {tables}"#
+    )
 }
 
 /// A route as the tests compare it.
