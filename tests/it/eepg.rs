@@ -3,6 +3,8 @@
 mod audit;
 mod brakes;
 mod faults;
+mod kills;
+mod storms;
 
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -48,9 +50,14 @@ struct Site {
 
 impl Site {
     async fn new(controllers: u16) -> Self {
+        Self::with(controllers, tree()).await
+    }
+
+    /// One whose APIC holds this.
+    async fn with(controllers: u16, tree: Mo) -> Self {
         let mut settings = Settings::new("thirdleaf", "open-sesame");
         settings.controllers = controllers;
-        settings.tree = Some(tree());
+        settings.tree = Some(tree);
         let apic = Apic::start(settings).await.unwrap();
         let trust = format!("pin_sha256 = [\"{}\"]", apic.digest().unwrap());
         Self { place: Place::new(), apic, more: format!("{RULE}{SAFETY}"), trust }

@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -124,6 +124,8 @@ pub(crate) struct Daemon {
     server: String,
     /// Lines that it logged.
     logged: Arc<AtomicUsize>,
+    /// Those of them that are more than for the record.
+    warnings: Arc<Mutex<Vec<String>>>,
 }
 
 impl Daemon {
@@ -146,13 +148,18 @@ impl Daemon {
         let log = BufReader::new(child.stderr.take().unwrap());
         let logged = Arc::new(AtomicUsize::new(0));
         let count = Arc::clone(&logged);
+        let warnings = Arc::new(Mutex::new(Vec::new()));
+        let warned = Arc::clone(&warnings);
         std::thread::spawn(move || {
             for line in log.lines().map_while(Result::ok) {
                 count.fetch_add(1, Ordering::Relaxed);
                 println!("{line}");
+                if line.contains("WARN") || line.contains("ERROR") {
+                    warned.lock().unwrap().push(line);
+                }
             }
         });
-        let daemon = Self { child, server: place.server(), logged };
+        let daemon = Self { child, server: place.server(), logged, warnings };
         eventually("it is ready", || daemon.ask(&["summary"]).status.success().then_some(()));
         daemon
     }
@@ -209,6 +216,11 @@ impl Daemon {
     /// How many lines it has logged.
     pub(crate) fn logged(&self) -> usize {
         self.logged.load(Ordering::Relaxed)
+    }
+
+    /// What it warned of since this was last asked.
+    pub(crate) fn warnings(&self) -> Vec<String> {
+        std::mem::take(&mut *self.warnings.lock().unwrap())
     }
 
     pub(crate) fn pid(&self) -> u32 {
