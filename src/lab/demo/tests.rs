@@ -113,7 +113,7 @@ async fn a_finding_is_told_with_what_it_means() {
 
 /// A stage before an API whose plan has these deletes, each with the brake that holds it.
 async fn held(brakes: &[Option<&str>]) -> Stage<Vec<u8>> {
-    let change = |brake: &Option<&str>| Change {
+    let change = |brake: Option<&str>| Change {
         operation: "delete".to_owned(),
         apic: "fabric1".to_owned(),
         dn: String::new(),
@@ -124,7 +124,11 @@ async fn held(brakes: &[Option<&str>]) -> Stage<Vec<u8>> {
         held_by: brake.map(str::to_owned),
         until: None,
     };
-    let plan = Plan { id: "p7".to_owned(), changes: brakes.iter().map(change).collect(), ..Plan::default() };
+    let plan = Plan {
+        id: "p7".to_owned(),
+        changes: brakes.iter().copied().map(change).collect(),
+        ..Plan::default()
+    };
     stage_before(Router::new().route("/api/v1/plan", get(async move || Json(plan)))).await
 }
 
