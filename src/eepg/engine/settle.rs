@@ -75,12 +75,18 @@ impl Engine {
     fn place(&mut self, key: Key, todo: &Todo, now: Timestamp) {
         let Some(scope) = todo.at().map(Scope::slot) else { return };
         let blocked = if todo.is_delete() { None } else { self.hold_put(key, todo, now) };
+        let is_read = self.comparing.as_ref().is_some_and(|read| *read == Scope::All || *read == scope);
+        let may_read = self.compared.is_some() && !is_read;
         let slot = self.slot(&scope);
         if todo.is_delete() {
             slot.deletes.insert(key);
             slot.deletes_at.get_or_insert(now);
         } else if let Some(hold) = blocked {
             slot.blocked.insert(key);
+            if hold.brake == Brake::Comparison && may_read {
+                // Whether there is an EEPG of a name that was made up just now, nobody has looked yet.
+                slot.compare_at.get_or_insert(now);
+            }
             if let Some(until) = hold.until {
                 slot.look_again(until);
             }

@@ -127,6 +127,14 @@ fn an_eepg_is_made_with_its_contracts_and_deleted_when_it_has_been_empty_for_lon
 }
 
 #[test]
+fn an_eepg_whose_name_comes_with_a_route_is_looked_for_and_made_at_once() {
+    let mut world = World::new(vec![Eepg { create: true, ..eepg("of-{rack}") }], vec![]);
+    world.announce("a", HOST);
+    world.run_for(3 * SECOND);
+    assert!(world.has("uni/tn-k8s/out-calico/instP-of-rack1/extsubnet-[10.96.1.1/32]"));
+}
+
+#[test]
 fn an_eepg_that_we_made_stays_if_somebody_put_something_into_it() {
     let mut world = World::new(vec![Eepg { create: true, ..eepg("made") }], vec![]);
     world.announce("a", HOST);
