@@ -14,7 +14,15 @@ fn mark(nodes: &[&str]) -> Mark {
 
 fn put(dn: &str, prefix: &str, rule: RuleId) -> Op {
     let (container, prefix, mark) = (container(dn), net(prefix), mark(&["a"]));
-    Op::Put { container, prefix, class: Class::ServiceHost, rule, mark, keep: Scopes::default() }
+    Op::Put {
+        container,
+        prefix,
+        class: Class::ServiceHost,
+        rule,
+        mark,
+        keep: Scopes::default(),
+        is_new: false,
+    }
 }
 
 fn remove(dn: &str, prefix: &str) -> Op {
@@ -22,7 +30,7 @@ fn remove(dn: &str, prefix: &str) -> Op {
 }
 
 fn make(dn: &str, rule: RuleId) -> Op {
-    Op::Make { container: container(dn), rule, mark: mark(&[]) }
+    Op::Make { container: container(dn), rule, mark: mark(&[]), is_new: false }
 }
 
 fn unmake(dn: &str) -> Op {
@@ -86,6 +94,7 @@ fn what_is_made_and_its_members_stand_in_one_tree() {
         rule: RuleId::Eepg(0),
         mark: mark(&["b", "a"]),
         keep: Scopes::of(&[SubnetScope::ExportRtctrl]),
+        is_new: false,
     };
     let (dn, mo) = request(&sample(), &[put, make(WEB, RuleId::Eepg(0))]);
     assert_eq!(dn, "uni/tn-k8s/out-calico");

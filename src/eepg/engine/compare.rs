@@ -182,8 +182,12 @@ impl Engine {
     /// Containers of ours that lack what their rule says are made again, which mends them.
     fn look_at_containers(&mut self, scope: &Scope, now: Timestamp) {
         let concerned = self.containers.iter().filter(|(container, _)| scope.holds(container));
+        // No more often than members are repaired: somebody else may want it otherwise.
+        let limit = u32::try_from(self.safety.repair_limit.max(1)).unwrap_or(u32::MAX);
+        let rests =
+            |held: &Held| held.written.is_some_and(|written| written.after(TEN_MINUTES / limit) > now);
         let lacking: Vec<_> = concerned
-            .filter(|(container, held)| self.lacks(container, held))
+            .filter(|(container, held)| self.lacks(container, held) && !rests(held))
             .map(|(at, _)| Arc::clone(at))
             .collect();
         for container in lacking {
@@ -192,7 +196,6 @@ impl Engine {
                 slot.alone.push_back(container);
             }
         }
-        let _ = now;
     }
 
     pub(super) fn lacks(&self, container: &Arc<Container>, held: &Held) -> bool {

@@ -16,7 +16,6 @@ use crate::time::Timestamp;
 pub(super) type Key = (u16, IpNet);
 
 #[derive(Debug)]
-#[expect(clippy::struct_excessive_bools, reason = "no two exclude each other")]
 pub(super) struct Entry {
     pub(super) wish: Wish,
     pub(super) class: Class,

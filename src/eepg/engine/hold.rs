@@ -70,16 +70,16 @@ impl Engine {
         }
     }
 
-    /// What the start still waits for: until when, if time alone ends it.
-    pub(super) fn starts_until(&self, now: Timestamp) -> Option<Option<Timestamp>> {
+    /// Whether the start is not over yet, and until when, if time alone ends it.
+    pub(super) fn starts_until(&self, now: Timestamp) -> Option<Hold> {
         let grace = self.started.after(self.safety.startup_grace);
         if self.fed != Some(self.epoch) || self.awaited.is_none() {
-            return Some(None);
+            return Some(Hold { brake: Brake::Startup, until: None });
         }
         let patience = |since: &Timestamp| since.after(self.safety.hold_down);
         let last = self.awaited.iter().flatten().map(|(_, since)| patience(since)).max();
         let until = last.map_or(grace, |last| last.max(grace));
-        (until > now).then_some(Some(until))
+        (until > now).then_some(Hold { brake: Brake::Startup, until: Some(until) })
     }
 
     /// The peers that it waits for.
@@ -194,8 +194,8 @@ impl Engine {
         if entry.approved {
             return None;
         }
-        if let Some(until) = self.starts_until(now).filter(|_| !self.started_up) {
-            return Some(Hold { brake: Brake::Startup, until });
+        if let Some(hold) = self.starts_until(now).filter(|_| !self.started_up) {
+            return Some(hold);
         }
         self.hold_lost(key, entry, now)
             .or_else(|| self.hold_silent(entry, now))
@@ -274,22 +274,29 @@ impl Engine {
         Some(held.ours.saturating_add(held.foreign).saturating_sub(least))
     }
 
-    /// What holds an EEPG that we made and that nothing needs: the outer one is none if it stays.
-    pub(super) fn hold_unmake(&self, container: &Arc<Container>, now: Timestamp) -> Option<Option<Hold>> {
+    /// Since when an EEPG that we made has been empty and nothing needs it; none: it stays.
+    pub(super) fn unneeded_since(&self, container: &Arc<Container>) -> Option<Timestamp> {
         let held = self.containers.get(container)?;
         let spared = !matches!(**container, Container::Eepg { .. }) || self.is_released(container);
         let found = held.found.as_ref().filter(|_| !spared && held.is_ours(&self.identity.name))?;
-        let since = held.empty_since.filter(|_| held.wanted == 0 && !found.foreign_children)?;
-        if held.approved {
-            return Some(None);
-        }
-        if let Some(until) = self.starts_until(now).filter(|_| !self.started_up) {
-            return Some(Some(Hold { brake: Brake::Startup, until }));
+        held.empty_since.filter(|_| held.wanted == 0 && !found.foreign_children)
+    }
+
+    /// What holds one that nothing needs since then.
+    pub(super) fn hold_unmake(
+        &self,
+        container: &Arc<Container>,
+        since: Timestamp,
+        now: Timestamp,
+    ) -> Option<Hold> {
+        let held = self.containers.get(container).filter(|held| !held.approved)?;
+        if let Some(hold) = self.starts_until(now).filter(|_| !self.started_up) {
+            return Some(hold);
         }
         let refused = held.refused.as_ref().map(|(.., until)| (Brake::Refused, *until));
         let waits = [Some((Brake::DeleteAfter, since.after(self.safety.eepg_delete_after))), refused];
         let wait = waits.into_iter().flatten().find(|(_, until)| *until > now);
-        Some(wait.map(|(brake, until)| Hold { brake, until: Some(until) }))
+        wait.map(|(brake, until)| Hold { brake, until: Some(until) })
     }
 
     pub(super) fn forget_old_deletes(&mut self, now: Timestamp) {

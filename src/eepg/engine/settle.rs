@@ -76,7 +76,9 @@ impl Engine {
         let Some(scope) = todo.at().map(Scope::slot) else { return };
         let blocked = if todo.is_delete() { None } else { self.hold_put(key, todo, now) };
         let is_read = self.comparing.as_ref().is_some_and(|read| *read == Scope::All || *read == scope);
-        let may_read = self.compared.is_some() && !is_read;
+        let is_known = |at: &Arc<Container>| self.containers.get(at).is_some_and(|held| held.compared);
+        let is_unknown = todo.put.as_ref().is_some_and(|at| !is_known(at));
+        let may_read = self.compared.is_some() && !is_read && is_unknown;
         let slot = self.slot(&scope);
         if todo.is_delete() {
             slot.deletes.insert(key);

@@ -122,22 +122,26 @@ impl Engine {
             if held.found.is_none() && held.wanted > 0 && waits && !slot.alone.contains(container) {
                 items.push(Item::Container(Arc::clone(container), "create", stopped));
             }
-            if let Some(hold) = self.hold_unmake(container, now) {
+            if let Some(since) = self.unneeded_since(container) {
+                let hold = self.hold_unmake(container, since, now);
                 items.push(Item::Container(Arc::clone(container), "delete", stopped.or(hold)));
             }
         }
     }
 
-    /// Equal plans have equal names, whatever holds what.
+    /// Plans have one name that hold back the same by the same brakes: what comes and goes beside that, on its
+    /// own, leaves who looked at it the time to approve it.
     fn plan_id(&self, items: &[Item]) -> String {
         let hasher = foldhash::fast::FixedState::default();
-        let sum = items.iter().fold(items.len() as u64, |sum, item| {
-            let hash = match item {
-                Item::Container(container, operation, _) => hasher.hash_one((container, operation)),
-                Item::Member(key, container, operation, _) => hasher.hash_one((key, container, operation)),
-            };
-            sum.wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(hash)
+        let held = items.iter().filter_map(|item| match item {
+            Item::Container(container, operation, hold) => {
+                Some(hasher.hash_one((container, operation, (*hold)?.brake)))
+            }
+            Item::Member(key, container, operation, hold) => {
+                Some(hasher.hash_one((key, container, operation, (*hold)?.brake)))
+            }
         });
+        let sum = held.fold(0_u64, |sum, hash| sum.wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(hash));
         format!("{:012x}", hasher.hash_one((&self.apic, sum)) >> 16)
     }
 
@@ -469,11 +473,11 @@ impl Engine {
                         }
                     })
                 });
-                let held = hold.map(|hold| match hold.until {
+                let waits = hold.map(|hold| match hold.until {
                     Some(until) => format!("; held back by {} until {until}", hold.brake.name()),
                     None => format!("; held back by {}", hold.brake.name()),
                 });
-                format!("{}{}", self.why_entry(entry, now), held.unwrap_or_default())
+                format!("{}{}", self.why_entry(entry, now), waits.unwrap_or_default())
             }
             None => format!("no rule of {} takes it, and no EEPG of VRF {vrf} holds it", self.apic),
         }

@@ -41,6 +41,8 @@ pub(super) struct Slot {
     looks_at: Option<Timestamp>,
     /// Since when it is not known what a request did: nothing is sent before it was compared.
     pub(super) uncertain: Option<Timestamp>,
+    /// The last request met what was not expected there, and it was looked at since.
+    pub(super) surprised: bool,
     /// When it is to be compared for itself.
     pub(super) compare_at: Option<Timestamp>,
     /// The first write that was not read back.

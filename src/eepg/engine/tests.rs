@@ -65,6 +65,10 @@ struct World {
     /// What our requests did: the distinguished name and what became of it.
     done: Vec<(Arc<str>, What)>,
     instance: u32,
+    /// The subnets that the last comparison of all found.
+    compared: BTreeSet<Arc<str>>,
+    /// What we put into a second EEPG, and could have known.
+    doubles: Vec<String>,
 }
 
 fn apic() -> Apic {
@@ -143,6 +147,8 @@ impl World {
             reads: 0,
             done: Vec::new(),
             instance: 1,
+            compared: BTreeSet::new(),
+            doubles: Vec::new(),
         }
     }
 
@@ -305,6 +311,9 @@ impl World {
         }
         let comparison = self.read_all(scope);
         assert_eq!(comparison.odd, 0, "{scope:?}");
+        if *scope == crate::eepg::Scope::All {
+            self.compared = self.tree.of_class("l3extSubnet").map(Arc::from).collect();
+        }
         self.engine.compared(comparison, self.now, self.now);
     }
 
@@ -334,12 +343,23 @@ impl World {
         }
         let outcome = match self.tree.post(&batch.dn, &batch.body, self.now) {
             Ok(changes) => {
+                for change in changes.iter().filter(|change| change.what == What::Created) {
+                    self.look_for_doubles(&change.dn);
+                }
                 self.done.extend(changes.into_iter().map(|change| (change.dn, change.what)));
                 if self.weather == Weather::Deaf { Outcome::Again(SECOND) } else { Outcome::Done }
             }
             Err(Refusal { code, text, .. }) => Outcome::Refused { code: code.to_string(), text },
         };
         self.engine.answered(batch.id, outcome, self.now);
+    }
+
+    /// What somebody made since the last comparison, nobody could know of.
+    fn look_for_doubles(&mut self, dn: &str) {
+        let Some((_, rn)) = dn.split_once("/extsubnet-") else { return };
+        let same = self.tree.of_class("l3extSubnet").filter(|other| *other != dn && other.ends_with(rn));
+        let known = same.filter(|other| self.is_ours(other) || self.compared.contains(*other));
+        self.doubles.extend(known.map(|other| format!("{dn} and {other}")).collect::<Vec<_>>());
     }
 
     /// Somebody else writes.

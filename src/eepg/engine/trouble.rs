@@ -37,19 +37,6 @@ impl Engine {
         found
     }
 
-    fn report(&self, kind: Kind, object: impl Into<Arc<str>>, summary: String) -> Reported {
-        Reported {
-            kind,
-            object: object.into(),
-            vrf: "".into(),
-            prefix: None,
-            severity: None,
-            summary,
-            advice: String::new(),
-            evidence: Vec::new(),
-        }
-    }
-
     fn find_conflicts(&self, found: &mut Vec<Reported>) {
         let conflicts =
             self.entries.iter().filter_map(|(key, entry)| Some((key, self.conflict(*key, entry)?)));
@@ -62,7 +49,7 @@ impl Engine {
             found.push(Reported {
                 vrf,
                 prefix,
-                ..self.report(Kind::EepgConflict, Arc::clone(&self.apic), summary)
+                ..report(Kind::EepgConflict, Arc::clone(&self.apic), summary)
             });
         }
     }
@@ -128,7 +115,7 @@ impl Engine {
             );
             let evidence = members.iter().take(PROOFS).map(|(prefix, drift, _)| format!("{prefix}: {drift}"));
             let evidence = evidence.collect();
-            found.push(Reported { evidence, ..self.report(Kind::EepgDrift, container.to_string(), summary) });
+            found.push(Reported { evidence, ..report(Kind::EepgDrift, container.to_string(), summary) });
         }
     }
 
@@ -153,12 +140,12 @@ impl Engine {
             let evidence = lines.into_iter().take(PROOFS).collect();
             found.push(Reported {
                 evidence,
-                ..self.report(Kind::EepgWriteFailing, container.to_string(), summary)
+                ..report(Kind::EepgWriteFailing, container.to_string(), summary)
             });
         }
         if let Some(said) = &self.denied {
             let summary = format!("the APIC does not let us write: {said}");
-            found.push(self.report(Kind::EepgWriteFailing, Arc::clone(&self.apic), summary));
+            found.push(report(Kind::EepgWriteFailing, Arc::clone(&self.apic), summary));
         }
         if let Some(other) = &self.foreign_instance {
             let summary = format!(
@@ -169,7 +156,7 @@ impl Engine {
             let advice =
                 "give one of them another global.name, or stop it; then `thirdleaf eepg resume`".to_owned();
             let object = format!("{}:instance", self.apic);
-            let report = self.report(Kind::EepgWriteFailing, object, summary);
+            let report = report(Kind::EepgWriteFailing, object, summary);
             found.push(Reported { advice, severity: Some(Severity::Critical), ..report });
         }
         let _ = now;
@@ -201,7 +188,7 @@ impl Engine {
                     hold.keys.len()
                 );
                 let evidence = hold.keys.iter().take(PROOFS).map(|key| key.1.to_string()).collect();
-                found.push(Reported { evidence, ..self.report(Kind::HoldDown, name.clone(), summary) });
+                found.push(Reported { evidence, ..report(Kind::HoldDown, name.clone(), summary) });
             } else if let Some(until) = until {
                 let nodes: Vec<_> = nodes.into_iter().collect();
                 let summary = format!(
@@ -211,7 +198,7 @@ impl Engine {
                     names(&nodes)
                 );
                 let evidence = silent.iter().take(PROOFS).map(ToString::to_string).collect();
-                found.push(Reported { evidence, ..self.report(Kind::HoldDown, name, summary) });
+                found.push(Reported { evidence, ..report(Kind::HoldDown, name, summary) });
             }
         }
     }
@@ -247,13 +234,13 @@ impl Engine {
                     )
                 }
             };
-            found.push(self.report(Kind::AciConfig, l3out.to_string(), summary));
+            found.push(report(Kind::AciConfig, l3out.to_string(), summary));
         }
         for (container, held) in &self.containers {
             let lines = self.trouble_of(container, held, now);
             if let Some(first) = lines.first().filter(|_| held.refused.is_none()) {
                 let evidence = lines.iter().skip(1).cloned().collect();
-                let report = self.report(Kind::AciConfig, container.to_string(), first.clone());
+                let report = report(Kind::AciConfig, container.to_string(), first.clone());
                 found.push(Reported { evidence, ..report });
             }
         }
@@ -330,7 +317,7 @@ impl Engine {
                 format!("{object} has {count} {what}, of the {cap} that the configuration allows: {rest}");
             let advice = "raise the cap, after a look at what the leaves can hold, or have fewer: one EEPG for many \
                           workloads, blocks instead of hosts";
-            let report = self.report(Kind::FabricCapacity, object, summary);
+            let report = report(Kind::FabricCapacity, object, summary);
             found.push(Reported { severity: Some(severity), advice: advice.to_owned(), ..report });
         };
         for (container, held) in &self.containers {
@@ -370,7 +357,7 @@ impl Engine {
             };
             let object = format!("{} {}", fault.code, fault.object);
             let evidence = vec![fault.text.clone()];
-            found.push(Reported { evidence, ..self.report(Kind::EepgWriteFailing, object, summary) });
+            found.push(Reported { evidence, ..report(Kind::EepgWriteFailing, object, summary) });
         }
     }
 
@@ -461,5 +448,18 @@ fn slot_name(scope: &Scope) -> String {
         Scope::All => String::new(),
         Scope::L3out(l3out) => l3out.to_string(),
         Scope::Policy(container) => container.to_string(),
+    }
+}
+
+fn report(kind: Kind, object: impl Into<Arc<str>>, summary: String) -> Reported {
+    Reported {
+        kind,
+        object: object.into(),
+        vrf: "".into(),
+        prefix: None,
+        severity: None,
+        summary,
+        advice: String::new(),
+        evidence: Vec::new(),
     }
 }

@@ -17,6 +17,9 @@ use crate::time::Timestamp;
 
 /// How soon a slot is asked again that waits for another.
 const ASK_AGAIN: Duration = Duration::from_millis(50);
+/// What the APIC says of an object that is not there, and of one that is.
+const ABSENT: &str = "102";
+const EXISTS: &str = "103";
 /// How often deletes are looked at.
 const LOOK: Duration = Duration::from_secs(1);
 /// What the APIC refused is tried again after this, twice as long each time, an hour at most.
@@ -227,7 +230,9 @@ impl Engine {
     fn to_unmake(&self, scope: &Scope, now: Timestamp) -> Vec<Arc<Container>> {
         let over = |container: &Arc<Container>| {
             Scope::slot(container) == *scope
-                && self.hold_unmake(container, now).is_some_and(|hold| hold.is_none())
+                && self
+                    .unneeded_since(container)
+                    .is_some_and(|since| self.hold_unmake(container, since, now).is_none())
         };
         self.containers.keys().filter(|container| over(container)).cloned().collect()
     }
@@ -318,7 +323,7 @@ impl Engine {
         let mut unmakes = Vec::new();
         for op in ops {
             match op {
-                Op::Make { container, rule, mark } => makes.push((container, rule, mark)),
+                Op::Make { container, rule, mark, .. } => makes.push((container, rule, mark)),
                 Op::Unmake { container } => unmakes.push(container),
                 _ => {}
             }
@@ -370,7 +375,8 @@ impl Engine {
                 ops.push(self.make(container, put.rule));
             }
             let Put { rule, class, mark, keep } = put.clone();
-            ops.push(Op::Put { container: Arc::clone(container), prefix, class, rule, mark, keep });
+            let is_new = unit.todo.is_new;
+            ops.push(Op::Put { container: Arc::clone(container), prefix, class, rule, mark, keep, is_new });
         }
         let removed = unit.todo.remove.iter().cloned();
         ops.extend(removed.map(|container| Op::Remove { container, prefix }));
@@ -382,7 +388,8 @@ impl Engine {
     pub(super) fn make(&self, container: &Arc<Container>, rule: RuleId) -> Op {
         let (owner, instance) = (Arc::clone(&self.identity.name), Arc::clone(&self.identity.instance));
         let mark = Mark::new(owner, instance, Vec::new());
-        Op::Make { container: Arc::clone(container), rule, mark }
+        let is_new = self.containers.get(container).is_none_or(|held| held.found.is_none());
+        Op::Make { container: Arc::clone(container), rule, mark, is_new }
     }
 
     /// Whether there is no room for this beside what is under way, and `added` before it.
@@ -458,7 +465,9 @@ impl Engine {
             }
             Outcome::Refused { code, text } => {
                 self.uncount_deletes(&batch);
-                self.refused(&batch, &code, &text, now);
+                if !self.is_surprised(&batch, &code, now) {
+                    self.refused(&batch, &code, &text, now);
+                }
             }
             Outcome::TooLarge => {
                 self.uncount_deletes(&batch);
@@ -500,7 +509,9 @@ impl Engine {
             self.done_unit(unit, now);
         }
         for scope in &batch.slots {
-            self.slot(scope).read_back(now);
+            let slot = self.slot(scope);
+            slot.surprised = false;
+            slot.read_back(now);
         }
     }
 
@@ -602,6 +613,21 @@ impl Engine {
         }
     }
 
+    /// Whether something is there that we thought was not (103), or the other way round (102): what is there is
+    /// looked at before anybody is to blame. Once in a row: what is refused all the same is refused.
+    fn is_surprised(&mut self, batch: &InFlight, code: &str, now: Timestamp) -> bool {
+        let calm = batch.slots.iter().all(|scope| self.slots.get(scope).is_some_and(|slot| !slot.surprised));
+        if !calm || !matches!(code, ABSENT | EXISTS) {
+            return false;
+        }
+        for scope in &batch.slots {
+            let slot = self.slot(scope);
+            // Nothing of it was done: whatever is read from now on will do.
+            (slot.surprised, slot.compare_at, slot.uncertain) = (true, Some(now), Some(Timestamp::default()));
+        }
+        true
+    }
+
     /// Halves go again for themselves, down to the one that is at fault.
     fn refused(&mut self, batch: &InFlight, code: &str, text: &str, now: Timestamp) {
         let Some(scope) = batch.slots.first().cloned() else { return };
@@ -632,9 +658,6 @@ impl Engine {
                 halves.push_front(second.to_vec());
                 halves.push_front(first.to_vec());
             }
-        }
-        if code == "102" {
-            self.slot(&scope).compare_at = Some(now);
         }
     }
 

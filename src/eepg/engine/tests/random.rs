@@ -107,18 +107,12 @@ impl Witness {
 
     /// Every member that goes and comes nowhere else was withdrawn by all, long enough ago, and was ours.
     fn look(&self, world: &mut World, before: &Tree) {
+        assert_eq!(world.doubles, Vec::<String>::new(), "in two EEPGs by our hand");
         for (dn, what) in std::mem::take(&mut world.done) {
             let Some(prefix) = crate::eepg::dn::member_prefix(&dn) else { continue };
             match what {
-                What::Created => {
-                    let holders: Vec<_> = PLACES
-                        .iter()
-                        .filter(|place| world.has(&format!("{place}/extsubnet-[{prefix}]")))
-                        .collect();
-                    assert!(holders.len() < 2, "{prefix} is in {holders:?}");
-                }
                 What::Deleted => self.may_delete(world, before, &dn, prefix),
-                What::Modified => {}
+                What::Created | What::Modified => {}
             }
         }
     }
@@ -168,10 +162,10 @@ fn step(world: &mut World, witness: &mut Witness, event: &Event) {
     let before = world.tree.clone();
     match event {
         Event::Announce(node, number) if world.nodes[NODES[*node]].up => {
-            world.announce(NODES[*node], &prefix(*number))
+            world.announce(NODES[*node], &prefix(*number));
         }
         Event::Withdraw(node, number) if world.nodes[NODES[*node]].up => {
-            world.withdraw(NODES[*node], &prefix(*number))
+            world.withdraw(NODES[*node], &prefix(*number));
         }
         Event::Lose(node) => world.lose(NODES[*node]),
         Event::Return(node) if !world.nodes[NODES[*node]].up => {
@@ -237,6 +231,9 @@ fn converges(world: &mut World) {
             world.come_back(node, &[]);
         }
     }
+    // Who restored a backup sees marks in it of a process that nobody knew of, and says that it is all right.
+    world.sleep(10 * MINUTE);
+    world.engine.pause(None, world.now);
     // Longer than any brake.
     world.sleep(3 * HOUR);
     for number in 0..8 {
@@ -255,7 +252,7 @@ fn converges(world: &mut World) {
                 }
                 [crate::eepg::Wish::Nothing] => assert!(!world.is_ours(&dn), "wanted by nobody: {}", why()),
                 [crate::eepg::Wish::Member(_)] => {
-                    assert!(rival || !world.is_ours(&dn), "wanted elsewhere: {}", why())
+                    assert!(rival || !world.is_ours(&dn), "wanted elsewhere: {}", why());
                 }
                 _ => {}
             }

@@ -269,3 +269,30 @@ fn an_older_backup_is_brought_up_to_date() {
         hosts(10)[3..].iter().map(|host| format!("out-calico/instP-web/extsubnet-[{host}]")).collect();
     assert_eq!(world.ours(), expected);
 }
+
+#[test]
+fn what_somebody_made_since_we_looked_is_not_taken_over() {
+    let mut world = World::new(vec![eepg("web")], vec![]);
+    world.run_for(10 * SECOND);
+    world.foreign(WEB, HOST);
+    world.announce("a", HOST);
+    world.announce("a", "10.96.1.2/32");
+    world.run_for(10 * SECOND);
+    assert!(world.has(&member(HOST)) && !world.is_ours(&member(HOST)), "it is theirs");
+    assert!(world.is_ours(&member("10.96.1.2/32")), "what went with it lands");
+    assert_eq!(world.found(Kind::EepgWriteFailing), []);
+    world.withdraw("a", HOST);
+    world.sleep(HOUR);
+    assert!(world.has(&member(HOST)));
+
+    let mut world = World::new(vec![Eepg { create: true, ..eepg("made") }], vec![]);
+    world.meddle(
+        "uni/tn-k8s/out-calico",
+        &Mo::new("l3extOut").holding(Mo::new("l3extInstP").with("name", "made")),
+    );
+    world.announce("a", HOST);
+    world.run_for(10 * SECOND);
+    let made = "uni/tn-k8s/out-calico/instP-made";
+    assert!(world.has(&format!("{made}/extsubnet-[{HOST}]")));
+    assert!(!world.has(&format!("{made}/annotationKey-[thirdleaf-owner]")), "the EEPG is theirs");
+}
