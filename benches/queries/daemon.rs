@@ -46,8 +46,14 @@ impl Daemon {
     pub(crate) fn start(leaves: u8) -> Self {
         let http = free(Ipv4Addr::LOCALHOST);
         let leaves: Vec<_> = (0..leaves).map(|leaf| free(Ipv4Addr::new(127, 0, 1, leaf + 1))).collect();
+        let text = text(http, &leaves);
+        Self::start_from(http, leaves, &text)
+    }
+
+    /// One with another configuration, which must name these addresses.
+    pub(crate) fn start_from(http: SocketAddr, leaves: Vec<SocketAddr>, text: &str) -> Self {
         let config = Temporary::new("config.toml");
-        std::fs::write(&config.0, text(http, &leaves)).expect("a configuration");
+        std::fs::write(&config.0, text).expect("a configuration");
         let child = Command::new(program())
             .args(["run", "-c"])
             .arg(&config.0)
@@ -85,6 +91,15 @@ impl Daemon {
         Client::new(self.http).get("/api/v1/summary").json()
     }
 
+    pub(crate) fn plan(&self) -> Value {
+        Client::new(self.http).get("/api/v1/plan?limit=1").json()
+    }
+
+    pub(crate) fn signal(&self, signal: &str) {
+        let status = Command::new("kill").args(["-s", signal, &self.child.id().to_string()]).status();
+        assert!(status.is_ok_and(|status| status.success()), "it takes a signal");
+    }
+
     /// Waits until so many routes are held and so many peers are established.
     pub(crate) fn wait_for(&self, peers: u64, routes: u64) {
         wait("everything is learned", || {
@@ -111,7 +126,7 @@ pub(crate) fn cpu_of_children() -> f64 {
     ticks / HERTZ
 }
 
-fn free(address: Ipv4Addr) -> SocketAddr {
+pub(crate) fn free(address: Ipv4Addr) -> SocketAddr {
     TcpListener::bind((address, 0)).and_then(|listener| listener.local_addr()).expect("a free port")
 }
 

@@ -1,7 +1,7 @@
 //! Questions to the program as it runs, over loopback: pages of routes while a million of them change, a
-//! scrape with thousands of peers, the replay of a table.
+//! scrape with thousands of peers, the replay of a table; and members of EEPGs that follow routes.
 //!
-//! `cargo bench --bench queries`, or with `-- routes`, `-- scrape`, `-- replay` for a part. Everything is
+//! `cargo bench --bench queries`, or with `-- routes`, `-- scrape`, `-- replay`, `-- eepg` for a part. Everything is
 //! asked of the binary in a process of its own, so that its CPU time and memory are nobody else's; which
 //! one, `THIRDLEAF_PROGRAM` may say. Results go to `target/bench/queries.json`.
 
@@ -9,6 +9,7 @@
 
 mod client;
 mod daemon;
+mod eepg;
 mod replay;
 mod results;
 mod routes;
@@ -25,6 +26,7 @@ fn main() {
         ("replay", replay::measure as fn(&mut Results)),
         ("scrape", scrape::measure),
         ("routes", routes::measure),
+        ("eepg", eepg::measure),
     ] {
         if wanted(part) {
             measure(&mut results);
