@@ -51,7 +51,7 @@ mod trouble;
 mod trust;
 
 pub use backoff::Backoff;
-pub use client::{Client, Settings};
+pub use client::{Client, May, Settings};
 pub use error::{Error, Unusable};
 pub use query::{Filter, Query};
 pub use read::Read;

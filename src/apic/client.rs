@@ -195,6 +195,17 @@ pub(super) struct Request<'a> {
     pub(super) method: Method,
     pub(super) target: &'a Target,
     pub(super) body: Bytes,
+    /// Whether it may still leave, asked when its turn has come; none: always.
+    pub(super) may: Option<May<'a>>,
+}
+
+/// What is true as long as a request may leave.
+pub type May<'a> = &'a (dyn Fn() -> bool + Sync);
+
+impl Request<'_> {
+    pub(super) fn may_leave(&self) -> Result<(), Error> {
+        if self.may.is_none_or(|may| may()) { Ok(()) } else { Err(Error::TakenBack) }
+    }
 }
 
 impl Inner {
@@ -234,6 +245,7 @@ impl Inner {
         request: &Request<'_>,
         cookie: Option<HeaderValue>,
     ) -> Result<Answer, Error> {
+        request.may_leave()?;
         let controller = self.controller(at);
         let timeout = match request.operation {
             Operation::Write => self.settings.write_timeout,
@@ -354,6 +366,10 @@ impl Inner {
 
     /// Tells what lasts, once, and that it is over.
     pub(super) fn tell<T>(&self, outcome: &Result<T, Error>) {
+        if matches!(outcome, Err(Error::TakenBack)) {
+            // That says nothing of the APIC.
+            return;
+        }
         let mut troubles = self.troubles.lock().unwrap_or_else(PoisonError::into_inner);
         let trouble = outcome.as_ref().err().filter(|error| error.is_trouble());
         self.stats.set_up(trouble.is_none());

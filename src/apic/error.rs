@@ -86,6 +86,9 @@ pub enum Error {
         /// What is wrong with it.
         text: String,
     },
+    /// Whoever wanted it took it back before it had its turn. Nothing was sent.
+    #[error("not sent: it was taken back before its turn came")]
+    TakenBack,
     /// No URL can carry this name; nothing was sent.
     #[error("{dn:?} cannot be asked for")]
     Target {
@@ -124,6 +127,7 @@ impl Error {
             Self::Connection { .. } => "connection",
             Self::Certificate { .. } => "certificate",
             Self::Nonsense { .. } => "nonsense",
+            Self::TakenBack => "taken_back",
             Self::Target { .. } => "target",
         }
     }

@@ -19,7 +19,7 @@ use reqwest::Method;
 use tokio::time::{sleep, timeout};
 
 use super::answer::{Envelope, clean};
-use super::client::{Client, FAILURES, Request};
+use super::client::{Client, FAILURES, May, Request};
 use super::error::Error;
 use super::query::{MOST, Query};
 use super::roles::Roles;
@@ -249,8 +249,8 @@ impl Client {
         let mut backoff = self.backoff();
         let mut strangers = 0;
         for attempt in 1.. {
-            let request =
-                Request { operation: Operation::Read, method: Method::GET, target, body: Bytes::new() };
+            let (operation, method) = (Operation::Read, Method::GET);
+            let request = Request { operation, method, target, body: Bytes::new(), may: None };
             let error = match self.inner.exchange(request).await {
                 Err(error) => error,
                 page => return page,
@@ -284,6 +284,15 @@ impl Client {
     /// # Errors
     /// Whatever came back; after [`Error::Connection`] with `outcome_unknown` only a read shows what happened.
     pub async fn post(&self, dn: &str, body: &Mo) -> Result<(), Error> {
+        self.post_if(dn, body, &|| true).await
+    }
+
+    /// The same, unless it may not be sent any more once its turn has come: that can take minutes while the APIC
+    /// asks us to wait, and what it follows from may be over by then.
+    ///
+    /// # Errors
+    /// As [`Client::post`], and [`Error::TakenBack`].
+    pub async fn post_if(&self, dn: &str, body: &Mo, may: May<'_>) -> Result<(), Error> {
         let target = Target::mo(dn);
         let body = Bytes::from(body.to_string());
         let mut backoff = self.backoff();
@@ -294,6 +303,7 @@ impl Client {
                 method: Method::POST,
                 target: &target,
                 body: body.clone(),
+                may: Some(may),
             };
             let error = match self.inner.exchange(request).await {
                 Ok((answer, _)) => return done(&answer),

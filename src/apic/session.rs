@@ -114,6 +114,7 @@ impl Inner {
     /// it was answered.
     pub(super) async fn exchange(&self, request: Request<'_>) -> Result<(Bytes, usize), Error> {
         self.turn(request.operation).await;
+        request.may_leave()?;
         let at = self.current();
         let outcome = self.authenticated(at, &request).await;
         self.tell(&outcome);
@@ -225,6 +226,7 @@ impl Inner {
             method: Method::GET,
             target: &target,
             body: Bytes::new(),
+            may: None,
         };
         self.turn(Operation::Refresh).await;
         let sent = self.clock.now();
@@ -253,7 +255,8 @@ impl Inner {
         let user = &self.account.user;
         let body = Mo::new("aaaUser").with("name", &**user).with("pwd", password.expose());
         let body = Bytes::from(body.to_string());
-        let request = Request { operation: Operation::Login, method: Method::POST, target: &target, body };
+        let (operation, method) = (Operation::Login, Method::POST);
+        let request = Request { operation, method, target: &target, body, may: None };
         self.turn(Operation::Login).await;
         let sent = self.clock.now();
         let mut answer = self.send(at, &request, None).await?;

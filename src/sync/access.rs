@@ -1,6 +1,7 @@
 //! Who may read the APIC, and who may write it.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
 use super::audit::{Answered, Asked, Audit, Unwritten};
@@ -11,6 +12,13 @@ use crate::time::{Clock, Timestamp};
 
 /// How many objects are taken in before others have their turn.
 const SLICE: usize = 1_000;
+
+/// A write that did not leave by then is decided anew: an APIC may ask us to wait for minutes, and no delete follows
+/// from what was true then.
+const LATE: Duration = Duration::from_secs(30);
+
+/// By this, writes are taken back that have not left yet.
+pub(super) type TakenBack = Arc<AtomicBool>;
 
 /// Reads.
 #[derive(Clone, Debug)]
@@ -101,8 +109,8 @@ impl Writer {
         (mode == Mode::Enforce).then(writer)
     }
 
-    /// Has its line written, posts it, and has written what came of it.
-    pub(super) async fn carry_out(self, batch: Batch, clock: Clock) -> Written {
+    /// Has its line written, posts it unless it is taken back, and has written what came of it.
+    pub(super) async fn carry_out(self, batch: Batch, taken_back: TakenBack, clock: Clock) -> Written {
         let Self { client, audit, instance } = self;
         let began = clock.now();
         let asked = Asked {
@@ -118,7 +126,8 @@ impl Writer {
         if let Err(why) = audit.write(&asked).await {
             return Written { batch, result: Err(NotWritten::Audit(why)), at: clock.now() };
         }
-        let result = client.post(&batch.dn, &batch.body).await;
+        let may = || !taken_back.load(Relaxed) && clock.now() < began.after(LATE);
+        let result = client.post_if(&batch.dn, &batch.body, &may).await;
         let at = clock.now();
         audit.note(&Answered {
             time: at,
@@ -155,6 +164,7 @@ pub(super) fn outcome(result: &Result<(), NotWritten>, backoff: &mut Backoff) ->
         apic::Error::Throttled { retry_after, .. } => {
             Outcome::Again(backoff.next_wait().max(retry_after.unwrap_or(Duration::ZERO)))
         }
+        apic::Error::TakenBack => Outcome::Again(Duration::ZERO),
         apic::Error::Denied { .. } | apic::Error::BadCredentials { .. } => Outcome::Denied(error.to_string()),
         apic::Error::Connection { .. } | apic::Error::Certificate { .. } | apic::Error::Nonsense { .. } => {
             Outcome::Again(backoff.next_wait())
@@ -165,6 +175,7 @@ pub(super) fn outcome(result: &Result<(), NotWritten>, backoff: &mut Backoff) ->
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::eepg::Mo;
 
     fn becomes(error: apic::Error) -> Outcome {
         outcome(&Err(NotWritten::Apic(error)), &mut Backoff::new(1))
@@ -216,5 +227,51 @@ mod tests {
         assert_eq!(outcome(&Ok(()), &mut backoff), Outcome::Done);
         let Outcome::Again(wait) = outcome(&lost, &mut backoff) else { panic!() };
         assert!(wait <= Duration::from_secs(1), "{wait:?}");
+    }
+
+    fn batch() -> Batch {
+        let dn = "uni/tn-k8s/out-calico/instP-web".to_owned();
+        Batch { id: 1, dn, body: Mo::new("l3extInstP"), changes: Vec::new(), since: None }
+    }
+
+    fn apic() -> model::Apic {
+        model::Apic {
+            name: "fabric1".into(),
+            urls: vec!["http://127.0.0.1:1".into()],
+            auth: model::Auth::Password { user: "tl".into(), password: model::Secret::new("secret") },
+            trust: model::Trust::Insecure,
+            requests_per_second: 1,
+            burst: 1,
+            full_compare_every: Duration::from_mins(5),
+            batch_size: 500,
+            caps: model::FabricCaps::default(),
+        }
+    }
+
+    #[tokio::test]
+    async fn what_was_taken_back_does_not_leave_and_is_decided_anew() {
+        let clock = Clock::start();
+        let (audit, _) = Audit::start(&super::super::Place::Nowhere).unwrap();
+        let reader = Reader::new(&apic(), clock).unwrap();
+        let writer = Writer::new(Mode::Enforce, &reader, &audit, &"0123456789abcdef".into()).unwrap();
+        let written = writer.carry_out(batch(), Arc::new(AtomicBool::new(true)), clock).await;
+        assert!(matches!(written.result, Err(NotWritten::Apic(apic::Error::TakenBack))), "{written:?}");
+        assert!(reader.stats().requests.is_empty(), "not even a login");
+        let again = outcome(&written.result, &mut Backoff::new(1));
+        assert_eq!(again, Outcome::Again(Duration::ZERO));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_waited_for_too_long_does_not_leave() {
+        let clock = Clock::start();
+        let (audit, _) = Audit::start(&super::super::Place::Nowhere).unwrap();
+        let slow = Reader::new(&apic(), clock).unwrap();
+        let writer = Writer::new(Mode::Enforce, &slow, &audit, &"0123456789abcdef".into()).unwrap();
+        // One request a second, and all before it have their turn first.
+        let writes = (0..40).map(|_| writer.clone().carry_out(batch(), TakenBack::default(), clock));
+        let written = futures_util::future::join_all(writes).await;
+        let late =
+            |written: &Written| matches!(written.result, Err(NotWritten::Apic(apic::Error::TakenBack)));
+        assert!(written.iter().any(late));
     }
 }

@@ -152,7 +152,7 @@ impl Task {
 
     async fn pause(&mut self, pause: Option<view::Pause>, now: Timestamp) -> Answer {
         for fabric in &mut self.fabrics {
-            fabric.engine.pause(pause.clone(), now);
+            fabric.pause(pause.clone(), now);
         }
         let answer = if let Some(view::Pause { until, reason }) = &pause {
             warn!(%until, reason, "nothing is written to the APIC: paused");

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use tracing::{debug, info, warn};
 
-use super::access::{NotWritten, Reader, Writer, Written, outcome};
+use super::access::{NotWritten, Reader, TakenBack, Writer, Written, outcome};
 use super::audit::Audit;
 use super::trouble::Trouble;
 use super::{ApicStatus, Histogram};
@@ -31,8 +32,8 @@ pub(super) enum Errand {
     Login(Reader),
     /// Read all of this.
     Compare(Reader, Scope),
-    /// Write this.
-    Write(Writer, Batch),
+    /// Write this, unless it is taken back.
+    Write(Writer, Batch, TakenBack),
 }
 
 /// What is under way.
@@ -49,7 +50,7 @@ impl Errand {
         match self {
             Self::Login(_) => UnderWay::Login,
             Self::Compare(_, scope) => UnderWay::Compare(scope.clone()),
-            Self::Write(_, batch) => UnderWay::Write(batch.id),
+            Self::Write(_, batch, _) => UnderWay::Write(batch.id),
         }
     }
 }
@@ -62,6 +63,8 @@ pub(super) struct Fabric {
     pub(super) serial: u64,
     config: model::Apic,
     access: Option<(Reader, Option<Writer>)>,
+    /// Of the writes that are under way.
+    taken_back: TakenBack,
     backoff: Backoff,
     trouble: Trouble,
     /// When to look at our roles.
@@ -91,6 +94,7 @@ impl Fabric {
             serial,
             config: apic.clone(),
             access: None,
+            taken_back: TakenBack::default(),
             backoff: Backoff::new(serial),
             trouble: Trouble::new(Arc::clone(&apic.name)),
             login: None,
@@ -104,6 +108,7 @@ impl Fabric {
 
     /// Takes over another configuration of it. No comparison may be under way.
     pub(super) fn reconfigure(&mut self, apic: &model::Apic, config: &Config, common: &Common) {
+        self.take_back();
         self.engine.reconfigure(config, common.clock.now());
         let same = self.config == *apic && self.access.is_some();
         self.config = apic.clone();
@@ -127,6 +132,17 @@ impl Fabric {
         self.login = Some(common.clock.now());
     }
 
+    /// Writes that have not left yet do not leave any more: what they follow from is over.
+    pub(super) fn take_back(&mut self) {
+        std::mem::take(&mut self.taken_back).store(true, Relaxed);
+    }
+
+    /// Stops all writing, or goes on.
+    pub(super) fn pause(&mut self, pause: Option<view::Pause>, now: Timestamp) {
+        self.take_back();
+        self.engine.pause(pause, now);
+    }
+
     pub(super) const fn name(&self) -> &Arc<str> {
         &self.config.name
     }
@@ -144,7 +160,7 @@ impl Fabric {
                 Next::Compare(scope) => return Ok(Errand::Compare(reader.clone(), scope)),
                 Next::Write => {
                     if let (Some(writer), Some(batch)) = (writer, self.engine.batch(now)) {
-                        return Ok(Errand::Write(writer.clone(), batch));
+                        return Ok(Errand::Write(writer.clone(), batch, Arc::clone(&self.taken_back)));
                     }
                     // There was nothing after all, and now it is known when there will be.
                 }
@@ -167,6 +183,7 @@ impl Fabric {
                 self.trouble.audit(None);
                 self.trouble.answered(None, now);
             }
+            Err(NotWritten::Apic(apic::Error::TakenBack)) => self.trouble.audit(None),
             Err(NotWritten::Apic(error)) => {
                 self.trouble.audit(None);
                 if let apic::Error::Denied { .. } = error {

@@ -185,6 +185,7 @@ impl Task {
                 self.fabrics.push(fabric);
             }
         }
+        old.iter_mut().for_each(Fabric::take_back);
     }
 
     /// Another configuration: what was read by the old one says too little.
@@ -225,7 +226,9 @@ impl Task {
                         let compared = reader.compare(scope.clone(), rules).await;
                         Done::Compared(scope, compared.map(Box::new), begun)
                     }
-                    Errand::Write(writer, batch) => Done::Written(writer.carry_out(batch, clock).await),
+                    Errand::Write(writer, batch, taken_back) => {
+                        Done::Written(writer.carry_out(batch, taken_back, clock).await)
+                    }
                 }
             };
             let handle = self.work.spawn(task);
@@ -341,6 +344,7 @@ impl Task {
     /// Lets writes come to their end that are under way.
     async fn finish(mut self, done: Option<oneshot::Sender<()>>, audited: Option<Ended>) {
         self.break_off(|what| !matches!(what, UnderWay::Write(_)));
+        self.fabrics.iter_mut().for_each(Fabric::take_back);
         let writes = self.under_way.len();
         if writes > 0 {
             info!(writes, "waiting for writes that are under way");

@@ -1,6 +1,6 @@
 //! One request, sent once.
 
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
 use super::stub::{Reply, Stub};
@@ -92,4 +92,22 @@ async fn who_asks_us_to_wait_is_not_asked_anything_meanwhile() {
     super::pass(Duration::from_secs(30)).await;
     client.post("uni/tn-T", &body()).await.unwrap();
     assert!(clock.now().since(answered) >= Duration::from_secs(29));
+}
+
+/// What a write follows from may be over by the time that it could leave.
+#[tokio::test]
+async fn what_is_taken_back_while_it_waits_is_not_sent() {
+    let stub = Stub::behind_login(|_| Reply::html(503).header("Retry-After", "30")).await;
+    let client = Client::with(&config(&[&stub.url]), Clock::start(), settings()).unwrap();
+    client.post("uni/tn-T", &body()).await.unwrap_err();
+    let up = client.stats().snapshot().up;
+    let wanted = AtomicBool::new(true);
+    let (body, may) = (body(), || wanted.load(Relaxed));
+    let mut late = Box::pin(client.post_if("uni/tn-T", &body, &may));
+    assert!(futures_util::FutureExt::now_or_never(&mut late).is_none(), "it waits");
+    wanted.store(false, Relaxed);
+    super::pass(Duration::from_secs(30)).await;
+    assert_eq!(late.await, Err(Error::TakenBack));
+    assert_eq!(stub.count(|heard| !heard.is_login()), 1, "the first alone");
+    assert_eq!(client.stats().snapshot().up, up, "it says nothing of the APIC");
 }
