@@ -280,12 +280,12 @@ impl Task {
 
     /// Has everything told anew.
     async fn hear_all(&mut self) -> Result<(), NoObserver> {
+        // Of what is gone from the configuration, that is told, too.
+        self.tick = self.common.clock.now();
         if self.fabrics.is_empty() {
             return Ok(());
         }
-        self.observer.offer_all().await.ok_or(NoObserver)?;
-        self.tick = self.common.clock.now();
-        Ok(())
+        self.observer.offer_all().await.ok_or(NoObserver)
     }
 
     /// Takes in what routes there are. What was announced before the moment of `roster` is told before it is.

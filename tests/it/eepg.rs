@@ -244,3 +244,16 @@ async fn the_first_fabric_may_come_with_a_reload() {
     daemon.signal("HUP");
     site.becomes("10.96.7.7/32", true);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_a_fabric_that_is_gone_from_the_file_nothing_is_wrong() {
+    let site = Site::new(1).await;
+    let whole = std::fs::read_to_string(site.config()).unwrap();
+    let daemon = site.start();
+    site.apic.kill(1).await;
+    within(60, "that it is down is found", || (!findings(&daemon, "apic_down").is_empty()).then_some(()));
+    let (without, _) = whole.split_once("[[apic]]").unwrap();
+    site.place.write("thirdleaf.toml", without);
+    daemon.signal("HUP");
+    within(60, "it is over", || findings(&daemon, "apic_down").is_empty().then_some(()));
+}
