@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use super::error::Error;
+use crate::config::model::Secret;
 use crate::eepg::Mo;
 
 /// Of a text from the APIC, this many characters go into an error: its longest useful ones name two DNs.
@@ -15,6 +16,9 @@ pub(super) const FAILURE: usize = 64 * 1024;
 /// Nobody has to wait longer, whatever `Retry-After` says.
 const LONGEST_WAIT: Duration = Duration::from_mins(1);
 
+/// What stands in place of a secret.
+const HIDDEN: &str = "********";
+
 /// What came back.
 #[derive(Debug)]
 pub(super) struct Answer {
@@ -22,26 +26,38 @@ pub(super) struct Answer {
     pub(super) retry_after: Option<Duration>,
     pub(super) location: Option<String>,
     pub(super) body: Vec<u8>,
+    /// What no text made of it may hold.
+    pub(super) secrets: Vec<Secret>,
 }
 
 impl Answer {
-    /// No error repeats this secret, should the far end write it back. Errors are short: a page of objects is not
-    /// searched.
+    /// No error repeats this secret, should the far end write it back, be it escaped. Errors are short: a page of
+    /// objects is not searched.
     pub(super) fn hide(&mut self, secret: &str) {
-        if self.body.len() > FAILURE || secret.is_empty() {
+        if secret.is_empty() {
+            return;
+        }
+        self.secrets.push(Secret::new(secret));
+        if self.body.len() > FAILURE {
             return;
         }
         let text = String::from_utf8_lossy(&self.body);
         if text.contains(secret) {
-            self.body = text.replace(secret, "********").into_bytes();
+            self.body = text.replace(secret, HIDDEN).into_bytes();
         }
+    }
+
+    /// As it may be shown to anybody.
+    fn shown(&self, text: &str) -> String {
+        let bare = |text: String, secret: &Secret| text.replace(secret.expose(), HIDDEN);
+        clean(&self.secrets.iter().fold(text.to_owned(), bare))
     }
 
     /// The body of a success, or what the failure is.
     ///
     /// 401 and 403 are [`Error::BadCredentials`] and [`Error::Denied`], for who knows the session to judge.
     pub(super) fn classified(self) -> Result<Vec<u8>, Error> {
-        let text = || clean(&self.text());
+        let text = || self.shown(&self.text());
         let throttled = |text| Error::Throttled { status: self.status, text, retry_after: self.retry_after };
         match self.status {
             401 => return Err(Error::BadCredentials { text: text(), again_in: Duration::ZERO }),
@@ -63,7 +79,10 @@ impl Answer {
             _ if self.is_html() => Err(throttled(text())),
             200..=299 => Ok(self.body),
             300..=399 => Err(Error::Nonsense {
-                text: format!("it sends us to {:?}", clean(self.location.as_deref().unwrap_or_default())),
+                text: format!(
+                    "it sends us to {:?}",
+                    self.shown(self.location.as_deref().unwrap_or_default())
+                ),
             }),
             status => Err(Error::Refused { status, code: String::new(), text: text() }),
         }
@@ -81,7 +100,7 @@ impl Answer {
         let mut found = None;
         let _ = Envelope::read(&self.body, |mo| {
             if mo.class == "error" && found.is_none() {
-                found = Some(Fault { code: clean(mo.get("code")), text: clean(mo.get("text")) });
+                found = Some(Fault { code: self.shown(mo.get("code")), text: self.shown(mo.get("text")) });
             }
             // Errors come alone: the first object of any other answer says that it is none.
             if found.is_some() { Ok(()) } else { Err(String::new()) }

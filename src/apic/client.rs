@@ -291,7 +291,7 @@ impl Inner {
         let status = response.status().as_u16();
         let header = |name| response.headers().get(name).and_then(|value| value.to_str().ok());
         let retry_after = header(RETRY_AFTER).and_then(retry_after);
-        let location = header(LOCATION).map(clean);
+        let location = header(LOCATION).map(str::to_owned);
         let succeeded = response.status().is_success();
         let bound = if succeeded { self.settings.largest_answer } else { FAILURE };
         let mut body = Vec::new();
@@ -314,7 +314,7 @@ impl Inner {
                 }
             }
         }
-        Ok(Answer { status, retry_after, location, body })
+        Ok(Answer { status, retry_after, location, body, secrets: Vec::new() })
     }
 
     async fn failure(&self, controller: &Arc<str>, error: &reqwest::Error) -> Error {

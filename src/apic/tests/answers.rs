@@ -6,7 +6,7 @@ use crate::apic::Error;
 use crate::apic::answer::{Answer, clean, retry_after};
 
 fn answer(status: u16, body: &str) -> Answer {
-    Answer { status, retry_after: None, location: None, body: body.into() }
+    Answer { status, retry_after: None, location: None, body: body.into(), secrets: Vec::new() }
 }
 
 fn error(status: u16, body: &str) -> Error {

@@ -6,9 +6,11 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use super::stub::{Heard, Reply, Stub};
-use super::{PASSWORD, client, pass};
-use crate::apic::Query;
+use super::{PASSWORD, client, config, pass, settings};
+use crate::apic::{Client, Query};
+use crate::config::model::{Apic, Auth, Secret};
 use crate::eepg::Mo;
+use crate::time::Clock;
 
 #[derive(Clone, Default)]
 struct Log(Arc<Mutex<Vec<u8>>>);
@@ -70,6 +72,33 @@ async fn a_far_end_that_echoes_everything_makes_us_say_nothing() {
     assert!(said.contains("logged in"), "{said}");
     for secret in [PASSWORD, "horse", "very-secret-token", "secret-token"] {
         assert!(!said.contains(secret), "{said}");
+    }
+}
+
+/// JSON writes it otherwise than it is.
+#[tokio::test]
+async fn what_is_echoed_escaped_or_in_a_header_is_not_repeated_either() {
+    let password = r#"corr"ect\horse"#;
+    for status in [200, 302, 400, 401, 403, 503] {
+        let stub = Stub::start(move |heard: &Heard| {
+            if !heard.is_login() {
+                return Reply::of(302, "").header("Location", &format!("/login?of={}", heard.token()));
+            }
+            match status {
+                302 => Reply::of(302, "").header("Location", &format!("/login?as={password}")),
+                200 => Reply::token("very-secret-token"),
+                status => Reply::error(status, "1", &format!("who is {password}?")),
+            }
+        })
+        .await;
+        let auth = Auth::Password { user: "tl".into(), password: Secret::new(password) };
+        let client =
+            Client::with(&Apic { auth, ..config(&[&stub.url]) }, Clock::start(), settings()).unwrap();
+        let said = format!("{:?}", client.post("uni/tn-T", &Mo::new("fvTenant")).await.unwrap_err());
+        assert!(said.contains("********"), "{status}: {said}");
+        for secret in ["horse", "secret-token"] {
+            assert!(!said.contains(secret), "{status}: {said}");
+        }
     }
 }
 
