@@ -3,6 +3,8 @@
 use std::io;
 use std::path::PathBuf;
 
+use tracing::warn;
+
 use super::audit::{Audit, Ended};
 use super::saved::Saved;
 
@@ -24,6 +26,13 @@ impl Place {
             Self::Nowhere | Self::Unusable(_) => None,
         }
     }
+
+    fn unusable(self) -> Self {
+        match self {
+            Self::Directory(directory) => Self::Unusable(directory),
+            other => other,
+        }
+    }
 }
 
 /// The files of a controller that is about to start.
@@ -41,7 +50,16 @@ impl Records {
     /// # Errors
     /// There is no thread to be had that writes the audit file.
     pub fn open(place: Place) -> io::Result<Self> {
+        let (place, saved) = match (Saved::open(&place), place) {
+            (Ok(saved), place) => (place, saved),
+            (Err(error), place) => {
+                warn!(
+                    "nothing will be written to the APIC: whether somebody paused that cannot be read: {error}"
+                );
+                (place.unusable(), Saved::new())
+            }
+        };
         let (audit, audited) = Audit::start(&place)?;
-        Ok(Self { saved: Saved::open(&place), place, audit, audited })
+        Ok(Self { place, saved, audit, audited })
     }
 }

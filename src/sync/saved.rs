@@ -29,18 +29,19 @@ pub(super) struct Saved {
 
 impl Saved {
     /// What was kept in `place`; else a new instance, which is kept there.
-    pub(super) fn open(place: &Place) -> Self {
-        let Some(path) = place.file(FILE) else { return Self::new() };
-        match disk::read(&path, VERSION, LARGEST) {
-            Ok(Some(saved)) if Self::is_sound(&saved) => return saved,
-            Ok(_) => {}
-            Err(error) => warn!("starting as another instance than before: {error}"),
+    ///
+    /// # Errors
+    /// What is there cannot be read now, and stays: somebody may have paused all writing.
+    pub(super) fn open(place: &Place) -> io::Result<Self> {
+        let Some(path) = place.file(FILE) else { return Ok(Self::new()) };
+        if let Some(saved) = disk::read(&path, VERSION, LARGEST)?.filter(Self::is_sound) {
+            return Ok(saved);
         }
         let saved = Self::new();
         if let Err(error) = saved.keep(place) {
             warn!("which instance this is will be forgotten at the next start: {}: {error}", path.display());
         }
-        saved
+        Ok(saved)
     }
 
     /// Writes the file, if there is a place for it. Answers whether there is.
@@ -54,7 +55,7 @@ impl Saved {
     }
 
     /// Hash maps are keyed by the machine's chance, and so are we.
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let instance = format!("{:016x}", RandomState::new().build_hasher().finish());
         Self { instance, pause: None }
     }
@@ -70,6 +71,7 @@ mod tests {
     use std::fs;
     use std::path::PathBuf;
 
+    use super::super::records::Records;
     use super::*;
     use crate::time::Timestamp;
 
@@ -82,20 +84,20 @@ mod tests {
     #[test]
     fn an_instance_stays_the_same_and_so_does_its_pause() {
         let (directory, place) = place("same");
-        let first = Saved::open(&place);
+        let first = Saved::open(&place).unwrap();
         assert!(first.is_sound() && first.pause.is_none(), "{first:?}");
         let pause =
             Pause { until: Timestamp::from_micros(1_763_740_000_000_000), reason: "an upgrade".into() };
         let paused = Saved { pause: Some(pause), ..first };
         assert!(paused.keep(&place).unwrap());
-        assert_eq!(Saved::open(&place), paused);
+        assert_eq!(Saved::open(&place).unwrap(), paused);
         fs::remove_dir_all(directory).unwrap();
     }
 
     #[test]
     fn another_place_is_another_instance() {
         let instances = [Place::Nowhere, Place::Nowhere, Place::Unusable("/".into())].map(|place| {
-            let saved = Saved::open(&place);
+            let saved = Saved::open(&place).unwrap();
             assert!(!saved.keep(&place).unwrap());
             saved.instance
         });
@@ -107,14 +109,27 @@ mod tests {
         let (directory, place) = place("damaged");
         let file = directory.join(FILE);
         fs::write(&file, "{\"version\":1,\"sta").unwrap();
-        let saved = Saved::open(&place);
+        let saved = Saved::open(&place).unwrap();
         assert!(saved.is_sound() && directory.join("sync.json.damaged").exists());
-        assert_eq!(Saved::open(&place), saved, "the new one is kept");
+        assert_eq!(Saved::open(&place).unwrap(), saved, "the new one is kept");
         for instance in ["", "0123", "0123456789ABCDEF", "../../../../etc/x"] {
             let odd = Saved { instance: instance.to_owned(), pause: None };
             odd.keep(&place).unwrap();
-            assert!(Saved::open(&place).is_sound(), "{instance}");
+            assert!(Saved::open(&place).unwrap().is_sound(), "{instance}");
         }
+        fs::remove_dir_all(directory).unwrap();
+    }
+
+    /// A pause may stand in it.
+    #[tokio::test]
+    async fn what_cannot_be_read_now_stays_and_nothing_is_written_meanwhile() {
+        let (directory, place) = place("unreadable");
+        let file = directory.join(FILE);
+        fs::create_dir(&file).unwrap();
+        let records = Records::open(place).unwrap();
+        assert!(records.saved.is_sound() && file.is_dir());
+        records.audit.write(&1).await.unwrap_err();
+        drop(records);
         fs::remove_dir_all(directory).unwrap();
     }
 }
