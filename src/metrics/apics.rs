@@ -9,7 +9,7 @@ pub(super) fn write(status: &Status, text: &mut String) {
     Samples::new(about, text).add(&[], observes);
     let about = About::counter(
         "audit_write_failures_total",
-        "Lines of the audit file that could not be written: the requests that they are about did not leave.",
+        "Lines of the audit file that could not be written: no request leaves without its first one.",
     );
     Samples::new(about, text).add(&[], status.audit_failures);
     let about = About::gauge("apic_up", "1: the last request was answered.");

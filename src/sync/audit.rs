@@ -90,6 +90,7 @@ impl Audit {
     /// # Errors
     /// There is no thread to be had.
     pub(super) fn start(place: &Place) -> io::Result<(Self, Option<Ended>)> {
+        let failures: Arc<AtomicU64> = Arc::default();
         let (way, ended) = match place {
             Place::Nowhere => (Way::Nowhere, None),
             Place::Unusable(directory) => {
@@ -99,16 +100,16 @@ impl Audit {
             Place::Directory(directory) => {
                 let (lines, received) = mpsc::channel(WAITING);
                 let (done, ended) = oneshot::channel();
-                let log = Log::new(directory.join(FILE), LARGEST);
+                let (log, lost) = (Log::new(directory.join(FILE), LARGEST), Arc::clone(&failures));
                 thread::Builder::new().name("audit".to_owned()).spawn(move || {
-                    log.run(received);
+                    log.run(received, &lost);
                     // Nobody need wait for it.
                     let _ = done.send(());
                 })?;
                 (Way::Thread(lines), Some(ended))
             }
         };
-        Ok((Self { way, failures: Arc::default() }, ended))
+        Ok((Self { way, failures }, ended))
     }
 
     /// How many lines could not be written.
@@ -184,7 +185,8 @@ impl Log {
         Self { path, largest, open: None }
     }
 
-    fn run(mut self, mut lines: mpsc::Receiver<(Vec<u8>, Option<Outcome>)>) {
+    /// Counts in `lost` what was not written and nobody waits for.
+    fn run(mut self, mut lines: mpsc::Receiver<(Vec<u8>, Option<Outcome>)>, lost: &AtomicU64) {
         let mut failing = false;
         while let Some(first) = lines.blocking_recv() {
             // The disk is waited for once for all that there is.
@@ -207,9 +209,12 @@ impl Log {
                 _ => {}
             }
             failing = result.is_err();
-            for outcome in group.into_iter().filter_map(|(_, outcome)| outcome) {
-                // Who waited may have gone.
-                let _ = outcome.send(result.clone());
+            for (_, outcome) in group {
+                match outcome {
+                    // Who waited may have gone.
+                    Some(outcome) => drop(outcome.send(result.clone())),
+                    None => drop(lost.fetch_add(u64::from(failing), Relaxed)),
+                }
             }
         }
     }

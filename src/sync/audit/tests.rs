@@ -88,6 +88,9 @@ async fn a_file_that_takes_no_line_takes_one_again_once_it_can() {
     let why = audit.write(&1).await.unwrap_err();
     assert!(why.to_string().contains("audit.jsonl"), "{why}");
     assert_eq!(audit.failures(), 1);
+    audit.note(&"nobody waits for it");
+    audit.write(&1).await.unwrap_err();
+    assert_eq!(audit.failures(), 3, "one is what nobody waited for");
     fs::remove_dir(place.file()).unwrap();
     audit.write(&2).await.unwrap();
     assert_eq!(place.text(), "2\n");
