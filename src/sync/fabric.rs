@@ -242,6 +242,7 @@ impl Fabric {
         now: Timestamp,
     ) {
         self.trouble.answered(result.as_ref().err(), now);
+        self.trouble.compared(scope, result.as_ref().err());
         match result {
             Ok(comparison) => {
                 let (members, odd) = (comparison.found.members.len(), comparison.odd);

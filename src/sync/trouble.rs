@@ -1,17 +1,22 @@
 //! What is wrong between us and an APIC: as findings while it lasts, and as a line when it begins to last.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tracing::{info, warn};
 
 use crate::apic::Error;
+use crate::eepg::Scope;
 use crate::observer::Reported;
 use crate::observer::findings::Kind;
 use crate::time::Timestamp;
 
 /// What is over sooner is not worth a line.
 const LASTING: Duration = Duration::from_secs(10);
+
+/// Lines of proof.
+const PROOFS: usize = 8;
 
 /// The trouble with one APIC.
 #[derive(Debug)]
@@ -29,11 +34,22 @@ pub(super) struct Trouble {
     missing: Vec<String>,
     /// The audit file took no line, so that nothing left.
     audit: Option<String>,
+    /// What the APIC refuses to tell of itself, by what was to be compared.
+    uncompared: BTreeMap<Scope, String>,
 }
 
 impl Trouble {
     pub(super) const fn new(apic: Arc<str>) -> Self {
-        Self { apic, last: None, said: false, silent: None, unusable: None, missing: Vec::new(), audit: None }
+        Self {
+            apic,
+            last: None,
+            said: false,
+            silent: None,
+            unusable: None,
+            missing: Vec::new(),
+            audit: None,
+            uncompared: BTreeMap::new(),
+        }
     }
 
     /// There is no client: of another reason, or there is one again.
@@ -84,6 +100,21 @@ impl Trouble {
         self.audit = why;
     }
 
+    /// It was compared, or not: what it refuses to tell it will refuse again, though it answers.
+    pub(super) fn compared(&mut self, scope: &Scope, error: Option<&Error>) {
+        match error.filter(|error| error.is_permanent() || matches!(error, Error::TooLarge { .. })) {
+            Some(error) => {
+                let why = error.to_string();
+                if self.uncompared.insert(scope.clone(), why.clone()).is_none_or(|before| before != why) {
+                    warn!(apic = &*self.apic, ?scope, "cannot be compared: {why}");
+                }
+            }
+            None if error.is_some() => {}
+            None if *scope == Scope::All => self.uncompared.clear(),
+            None => drop(self.uncompared.remove(scope)),
+        }
+    }
+
     /// Says in the log what has begun to last.
     pub(super) fn tell(&mut self, now: Timestamp) {
         if let Some((error, since)) = &self.last
@@ -117,6 +148,17 @@ impl Trouble {
             let summary = format!("our user of apic {} may not write all that rules ask for", self.apic);
             let mut found = self.one(Kind::AciConfig, "roles", summary, "grant the roles named below");
             found.evidence.clone_from(&self.missing);
+            all.push(found);
+        }
+        if !self.uncompared.is_empty() {
+            let summary = format!(
+                "apic {} refuses to tell what it has: members stay as they are where that cannot be compared",
+                self.apic
+            );
+            let advice = "look at what it says below: a filter or a class that its release does not know, or more objects \
+                          than it gives in one answer";
+            let mut found = self.one(Kind::AciConfig, "comparison", summary, advice);
+            found.evidence.extend(self.uncompared.values().take(PROOFS).cloned());
             all.push(found);
         }
         if let Some(why) = &self.audit {
@@ -226,6 +268,26 @@ mod tests {
         let refused = Error::Refused { status: 400, code: "1".to_owned(), text: text() };
         trouble.answered(Some(&refused), NOW);
         assert!(kinds(&trouble).is_empty(), "who refuses is there");
+    }
+
+    #[test]
+    fn what_it_refuses_to_tell_is_trouble_until_it_is_compared() {
+        let mut trouble = trouble();
+        let refused =
+            Error::Refused { status: 400, code: "122".to_owned(), text: "unknown class".to_owned() };
+        let l3out = Scope::L3out(crate::eepg::L3out { tenant: "k8s".into(), name: "calico".into() });
+        for scope in [&Scope::All, &l3out] {
+            trouble.compared(scope, Some(&refused));
+        }
+        assert_eq!(kinds(&trouble), [(Kind::AciConfig, "fabric1 comparison".to_owned())]);
+        assert!(trouble.findings()[0].evidence[0].contains("unknown class"));
+        trouble.compared(&l3out, None);
+        let gone = Error::Nonsense { text: String::new() };
+        trouble.compared(&Scope::All, Some(&gone));
+        assert_eq!(kinds(&trouble).len(), 1, "the rest is not compared yet");
+        trouble.compared(&l3out, Some(&Error::TooLarge { text: String::new() }));
+        trouble.compared(&Scope::All, None);
+        assert!(kinds(&trouble).is_empty());
     }
 
     #[test]
