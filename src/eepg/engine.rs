@@ -276,6 +276,11 @@ impl Engine {
         }
     }
 
+    /// When the last complete comparison began; none: there was none yet.
+    pub const fn last_compared(&self) -> Option<Timestamp> {
+        self.compared
+    }
+
     /// The rules in force.
     pub const fn rules(&self) -> &Rules {
         &self.rules

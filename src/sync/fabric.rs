@@ -299,7 +299,7 @@ impl Fabric {
         let eepgs = self.engine.eepgs(now);
         let mut status = ApicStatus {
             name: self.name().to_string(),
-            compared: compared(&eepgs),
+            compared: self.engine.last_compared(),
             counters: self.engine.counters(now),
             eepgs,
             ..ApicStatus::default()
@@ -335,11 +335,6 @@ fn classes(apic: &str, config: &Config) -> BTreeSet<&'static str> {
         classes.extend(rule.ip_sla.is_some().then_some("vnsRsIPSLAMonitoringPol"));
     }
     classes
-}
-
-/// When all of them were last compared; none: one was not yet, or there is none.
-pub(super) fn compared(eepgs: &[view::Eepg]) -> Option<Timestamp> {
-    eepgs.iter().map(|eepg| eepg.compared).min().flatten()
 }
 
 fn why(result: &Result<(), NotWritten>) -> String {
