@@ -351,10 +351,14 @@ impl Core {
     ) -> usize {
         let (prefix, family) = (destination.prefix, Family::of(&destination.prefix));
         let mut looked_at = 1;
+        // Thousands may have fallen silent at once.
+        let mut silent_ones: HashSet<PeerIndex, RandomState> = HashSet::default();
+        let mut offering: HashSet<PeerIndex, RandomState> = HashSet::default();
         let silent = self.silent.paths.exact(prefix).filter(|path| !path.old);
         for path in silent {
             looked_at += 1;
             if let Some(peer) = self.of_vrf(path.peer, &destination.vrf) {
+                silent_ones.insert(path.peer);
                 destination.silent.extend(silences(peer, family, path.since));
             }
         }
@@ -362,19 +366,21 @@ impl Core {
             looked_at += 1;
             let Some(peer) = self.of_vrf(path.peer, &destination.vrf) else { continue };
             if peer.is_lost(family, path.old) {
-                let known = destination.silent.iter().any(|silence| silence.peer == peer.id);
-                if !known && self.is_silent_on(peer, prefix, &path) {
+                if !silent_ones.contains(&path.peer) && self.is_silent_on(peer, prefix, &path) {
+                    silent_ones.insert(path.peer);
                     destination.silent.extend(silences(peer, family, peer.lost.of(family).since));
                 }
             } else if let Some(offer) = self.offer(peer, family, &path, communities) {
+                if !self.silent.beyond.is_empty() {
+                    offering.insert(path.peer);
+                }
                 destination.offers.push(offer);
             }
         }
         for at in &self.silent.beyond {
             looked_at += 1;
             let Some(peer) = self.of_vrf(*at, &destination.vrf) else { continue };
-            let known = destination.silent.iter().map(|silence| &silence.peer);
-            if !known.chain(destination.offers.iter().map(|offer| &offer.peer)).any(|id| *id == peer.id) {
+            if !silent_ones.contains(at) && !offering.contains(at) {
                 destination.silent.extend(silences(peer, family, peer.lost.of(family).since));
             }
         }
