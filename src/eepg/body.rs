@@ -36,7 +36,7 @@ pub enum Op {
         rule: RuleId,
         /// Our mark on it.
         mark: Mark,
-        /// It is not there: if it is after all, somebody else made it, and the request is refused.
+        /// Whether it is not there yet: if that is not so, the request is refused.
         is_new: bool,
     },
     /// Delete an EEPG or a policy.
@@ -58,7 +58,7 @@ pub enum Op {
         mark: Mark,
         /// Flags of `scope` that others set and that stay.
         keep: Scopes,
-        /// It is not there: if it is after all, somebody else made it, and the request is refused.
+        /// Whether it is not there yet: if that is not so, the request is refused.
         is_new: bool,
     },
     /// Delete a member.
@@ -190,9 +190,10 @@ fn modified(mo: Mo) -> Mo {
     mo.with("status", "modified")
 }
 
-/// What is made is no one's yet: an object that somebody made since we looked is not taken over by accident.
-fn created(mo: Mo, is_new: bool) -> Mo {
-    if is_new { mo.with("status", "created") } else { mo }
+/// What we make must not be there, and what we mend must be: what somebody made or deleted since we looked is
+/// neither taken over nor made again by accident.
+fn expected(mo: Mo, is_new: bool) -> Mo {
+    if is_new { mo.with("status", "created") } else { modified(mo) }
 }
 
 fn deleted(mo: Mo) -> Mo {
@@ -214,7 +215,7 @@ fn posted(rules: &Rules, container: &Container, work: &Work<'_>) -> Mo {
     // Who wants a member there does not want its container gone.
     let keeps = work.members.values().any(|op| !matches!(op, Op::Remove { .. }));
     let mo = match work.itself {
-        Some(Op::Make { rule, mark, is_new, .. }) => made(rules, created(mo, *is_new), *rule, mark),
+        Some(Op::Make { rule, mark, is_new, .. }) => made(rules, expected(mo, *is_new), *rule, mark),
         Some(Op::Release { .. }) => unmarked(modified(mo)),
         Some(Op::Unmake { .. }) if !keeps => return deleted(mo),
         _ => modified(mo),
@@ -265,7 +266,7 @@ fn subnet(rules: &Rules, prefix: IpNet, op: &Op) -> Mo {
             let scope = rules
                 .eepg(*rule)
                 .map_or_else(|| Scopes::of(&[SubnetScope::ImportSecurity]), |rule| Scopes::of(&rule.scope));
-            let mo = created(Mo::new("l3extSubnet").with("ip", prefix.trunc().to_string()), *is_new);
+            let mo = expected(Mo::new("l3extSubnet").with("ip", prefix.trunc().to_string()), *is_new);
             let mo = mo.with("name", name).with("descr", descr).with("scope", scope.union(*keep).to_string());
             marked(mo, mark)
         }
@@ -279,7 +280,7 @@ fn destination(rules: &Rules, prefix: IpNet, op: &Op) -> Mo {
     match op {
         Op::Put { class, rule, mark, is_new, .. } => {
             let (_, descr) = texts(rules, *class, *rule, mark);
-            mo = created(mo, *is_new);
+            mo = expected(mo, *is_new);
             mo = marked(mo.with("descr", descr), mark);
             let Some(rule) = rules.redirect(*rule) else { return mo };
             if let Some(mac) = &rule.mac {

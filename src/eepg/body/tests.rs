@@ -21,7 +21,7 @@ fn put(dn: &str, prefix: &str, rule: RuleId) -> Op {
         rule,
         mark,
         keep: Scopes::default(),
-        is_new: false,
+        is_new: true,
     }
 }
 
@@ -30,7 +30,7 @@ fn remove(dn: &str, prefix: &str) -> Op {
 }
 
 fn make(dn: &str, rule: RuleId) -> Op {
-    Op::Make { container: container(dn), rule, mark: mark(&[]), is_new: false }
+    Op::Make { container: container(dn), rule, mark: mark(&[]), is_new: true }
 }
 
 fn unmake(dn: &str) -> Op {
@@ -75,7 +75,7 @@ fn a_move_is_one_request_at_the_l3out() {
         r#"{"l3extSubnet":{"attributes":{"ip":"10.96.7.7/32","status":"deleted"}}}]}},"#,
         r#"{"l3extInstP":{"attributes":{"name":"web","status":"modified"},"children":[{"l3extSubnet":{"attributes":{"#,
         SUBNET,
-        r#","scope":"import-security,shared-security"},"children":["#,
+        r#","scope":"import-security,shared-security","status":"created"},"children":["#,
         TAG,
         "]}}]}}]}}",
     ];
@@ -94,7 +94,7 @@ fn what_is_made_and_its_members_stand_in_one_tree() {
         rule: RuleId::Eepg(0),
         mark: mark(&["b", "a"]),
         keep: Scopes::of(&[SubnetScope::ExportRtctrl]),
-        is_new: false,
+        is_new: true,
     };
     let (dn, mo) = request(&sample(), &[put, make(WEB, RuleId::Eepg(0))]);
     assert_eq!(dn, "uni/tn-k8s/out-calico");
@@ -105,13 +105,13 @@ fn what_is_made_and_its_members_stand_in_one_tree() {
     };
     let expected = [
         r#"{"l3extOut":{"attributes":{"dn":"uni/tn-k8s/out-calico","name":"calico","status":"modified"},"children":["#,
-        r#"{"l3extInstP":{"attributes":{"annotation":"orchestrator:thirdleaf","name":"web"},"children":["#,
+        r#"{"l3extInstP":{"attributes":{"annotation":"orchestrator:thirdleaf","name":"web","status":"created"},"children":["#,
         OWN_TAG,
         ",",
         &contract("fvRsProv", "https"),
         &contract("fvRsCons", "dns"),
         &contract("fvRsCons", "ntp"),
-        r#"{"l3extSubnet":{"attributes":{"annotation":"orchestrator:thirdleaf","descr":"thirdleaf: service_cidr by rule web, announced by a, b","ip":"10.96.7.0/24","name":"service_cidr:web:a","scope":"export-rtctrl,import-security,shared-security"},"children":["#,
+        r#"{"l3extSubnet":{"attributes":{"annotation":"orchestrator:thirdleaf","descr":"thirdleaf: service_cidr by rule web, announced by a, b","ip":"10.96.7.0/24","name":"service_cidr:web:a","scope":"export-rtctrl,import-security,shared-security","status":"created"},"children":["#,
         r#"{"tagAnnotation":{"attributes":{"key":"thirdleaf-owner","value":"1;prod;3f1c;a,b"}}}"#,
         "]}}]}}]}}",
     ];
@@ -130,14 +130,14 @@ fn destinations_have_what_their_rule_gives_them() {
     assert_eq!(dn, "uni/tn-k8s/svcCont");
     let expected = [
         r#"{"vnsSvcCont":{"attributes":{"dn":"uni/tn-k8s/svcCont"},"children":["#,
-        r#"{"vnsSvcRedirectPol":{"attributes":{"annotation":"orchestrator:thirdleaf","destType":"L3","name":"fw"},"children":["#,
+        r#"{"vnsSvcRedirectPol":{"attributes":{"annotation":"orchestrator:thirdleaf","destType":"L3","name":"fw","status":"created"},"children":["#,
         OWN_TAG,
         r#",{"vnsRsIPSLAMonitoringPol":{"attributes":{"annotation":"orchestrator:thirdleaf","tDn":"uni/tn-k8s/ipslaMonitoringPol-ping"}}},"#,
-        r#"{"vnsRedirectDest":{"attributes":{"annotation":"orchestrator:thirdleaf","descr":"thirdleaf: service_host by rule redirect fw, announced by a","ip":"10.244.1.1","mac":"00:00:5E:00:01:01"},"children":["#,
+        r#"{"vnsRedirectDest":{"attributes":{"annotation":"orchestrator:thirdleaf","descr":"thirdleaf: service_host by rule redirect fw, announced by a","ip":"10.244.1.1","mac":"00:00:5E:00:01:01","status":"created"},"children":["#,
         TAG,
         r#",{"vnsRsRedirectHealthGroup":{"attributes":{"tDn":"uni/tn-k8s/svcCont/redirectHealthGroup-pods"}}}]}}]}},"#,
         r#"{"vnsSvcRedirectPol":{"attributes":{"name":"plain","status":"modified"},"children":["#,
-        r#"{"vnsRedirectDest":{"attributes":{"annotation":"orchestrator:thirdleaf","descr":"thirdleaf: service_host by rule redirect plain, announced by a","ip":"10.244.1.1"},"children":["#,
+        r#"{"vnsRedirectDest":{"attributes":{"annotation":"orchestrator:thirdleaf","descr":"thirdleaf: service_host by rule redirect plain, announced by a","ip":"10.244.1.1","status":"created"},"children":["#,
         TAG,
         r#"]}},{"vnsRedirectDest":{"attributes":{"ip":"10.244.1.2","status":"deleted"}}}]}}]}}"#,
     ];
@@ -162,7 +162,7 @@ fn what_is_released_stays_without_our_marks() {
 /// Every class with its status, in order, as in `l3extOut~(l3extInstP-())`.
 fn outline(mo: &Mo) -> String {
     let status = match mo.get("status") {
-        "" => "+",
+        "" | "created" => "+",
         "modified" => "~",
         "deleted" => "-",
         other => panic!("{other}"),
@@ -204,11 +204,16 @@ fn a_request_goes_to_the_nearest_object_that_contains_all() {
 fn nothing_is_made_but_what_is_asked_for() {
     let rules = sample();
     let (put, remove) = (put(WEB, "10.96.7.7/32", RuleId::Eepg(0)), remove(WEB, "10.96.7.7/32"));
+    let mut mend = put.clone();
+    if let Op::Put { is_new, .. } = &mut mend {
+        *is_new = false;
+    }
     let (make, unmake) = (make(WEB, RuleId::Eepg(0)), unmake(WEB));
     let (free, released) = (release(WEB, None), release(WEB, Some("10.96.7.7/32")));
     // Of what contradicts itself, what keeps the object.
     for (ops, expected) in [
         (vec![&put], "l3extInstP~(l3extSubnet+)"),
+        (vec![&mend], "l3extInstP~(l3extSubnet~)"),
         (vec![&remove], "l3extInstP~(l3extSubnet-)"),
         (vec![&put, &remove], "l3extInstP~(l3extSubnet+)"),
         (vec![&remove, &unmake], "l3extInstP-"),

@@ -72,7 +72,7 @@ fn compared(apic: &Apic, scope: Scope, rules: &Rules) -> Comparison {
 }
 
 fn make(dn: &str, rule: RuleId) -> Op {
-    Op::Make { container: container(dn), rule, mark: mark(&[]), is_new: false }
+    Op::Make { container: container(dn), rule, mark: mark(&[]), is_new: true }
 }
 
 fn put(dn: &str, prefix: &str, rule: RuleId, nodes: &[&str]) -> Op {
@@ -83,7 +83,7 @@ fn put(dn: &str, prefix: &str, rule: RuleId, nodes: &[&str]) -> Op {
         rule,
         mark: mark(nodes),
         keep: Scopes::default(),
-        is_new: false,
+        is_new: true,
     }
 }
 

@@ -43,6 +43,7 @@ impl Apic {
         match mo.get("status") {
             "deleted" => return self.remove(dn),
             "modified" => assert!(self.0.contains_key(dn) || mo.class == "fvTenant", "{dn} is not there"),
+            "created" => assert!(!self.0.contains_key(dn), "{dn} is there"),
             "" => {}
             other => panic!("status {other}"),
         }
