@@ -23,7 +23,7 @@
 //! | [`mrt`] | files that routing daemons write of sessions and tables |
 //! | [`bgp`] | the protocol, sans-IO: messages, the session state machine, error handling |
 //! | [`config`] | the file: model, defaults, validation that points at the place, what a reload changes |
-//! | [`disk`] | files that must survive: whole or not there at all |
+//! | `disk` | files that must survive: whole or not there at all |
 //! | [`time`] | the one clock |
 //!
 //! `config`, `bgp`, `mrt`, `policy`, `rib`, `eepg` and the observer's core are pure: no socket, no task, no clock; time

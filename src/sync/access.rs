@@ -268,8 +268,8 @@ mod tests {
         let slow = Reader::new(&apic(), clock).unwrap();
         let writer = Writer::new(Mode::Enforce, &slow, &audit, &"0123456789abcdef".into()).unwrap();
         // One request a second, and all before it have their turn first.
-        let writes = (0..40).map(|_| writer.clone().carry_out(batch(), TakenBack::default(), clock));
-        let written = futures_util::future::join_all(writes).await;
+        let many = (0..40).map(|_| writer.clone().carry_out(batch(), TakenBack::default(), clock));
+        let written = futures_util::future::join_all(many).await;
         let late =
             |written: &Written| matches!(written.result, Err(NotWritten::Apic(apic::Error::TakenBack)));
         assert!(written.iter().any(late));
