@@ -95,11 +95,6 @@ impl Daemon {
         Client::new(self.http).get("/api/v1/plan?limit=1").json()
     }
 
-    pub(crate) fn signal(&self, signal: &str) {
-        let status = Command::new("kill").args(["-s", signal, &self.child.id().to_string()]).status();
-        assert!(status.is_ok_and(|status| status.success()), "it takes a signal");
-    }
-
     /// Waits until so many routes are held and so many peers are established.
     pub(crate) fn wait_for(&self, peers: u64, routes: u64) {
         wait("everything is learned", || {

@@ -1,7 +1,8 @@
 //! Questions to the program as it runs, over loopback: pages of routes while a million of them change, a
 //! scrape with thousands of peers, the replay of a table; and members of EEPGs that follow routes.
 //!
-//! `cargo bench --bench queries`, or with `-- routes`, `-- scrape`, `-- replay`, `-- eepg` for a part. Everything is
+//! `cargo bench --bench queries`, or with `-- routes`, `-- scrape`, `-- replay`, `-- reaction`, `-- requests`,
+//! `-- members` for a part. Everything is
 //! asked of the binary in a process of its own, so that its CPU time and memory are nobody else's; which
 //! one, `THIRDLEAF_PROGRAM` may say. Results go to `target/bench/queries.json`.
 
@@ -26,7 +27,9 @@ fn main() {
         ("replay", replay::measure as fn(&mut Results)),
         ("scrape", scrape::measure),
         ("routes", routes::measure),
-        ("eepg", eepg::measure),
+        ("reaction", eepg::reaction),
+        ("requests", eepg::requests),
+        ("members", eepg::memory),
     ] {
         if wanted(part) {
             measure(&mut results);

@@ -18,7 +18,7 @@ const SILVER: &str = "uni/tn-k8s/out-other/instP-silver";
 /// What withdrawals wait for.
 const DELETE_AFTER: Duration = Duration::from_secs(4);
 /// BIRD comes again after up to 30 s; a loaded machine needs longer for all.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_mins(2);
 
 /// What is marked is gold.
 const IN_GOLD: &str = r#"name = "gold"
