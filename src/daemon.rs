@@ -180,7 +180,9 @@ impl Daemon {
     /// Says goodbye to every peer and to every client, and waits until all have ended.
     pub async fn stop(self, text: &str) {
         // Nothing that follows is a reason to write to the APIC.
-        self.sync.end().await;
+        if tokio::time::timeout(LAST_WRITES * 3, self.sync.end()).await.is_err() {
+            warn!("what was under way to the APIC could not be waited for");
+        }
         // How sessions end now is nobody's doing but ours.
         let trace = tokio::time::timeout(LAST_WRITES, self.observer.end_trace());
         let state = tokio::time::timeout(LAST_WRITES, last_write(self.keeper));
@@ -282,7 +284,8 @@ impl Steward {
             return Err("the observer has ended".to_owned());
         }
         if self.controller.reconfigure(Arc::clone(&new)).await.is_none() {
-            return Err("the controller of EEPGs has ended".to_owned());
+            // All the rest is in force by now.
+            warn!("the controller of EEPGs has ended: nothing is written to an APIC until a restart");
         }
         self.current.send_replace(new);
         let lines: Vec<String> = changes.iter().map(ToString::to_string).collect();

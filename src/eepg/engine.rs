@@ -415,7 +415,7 @@ impl Engine {
                 .slots
                 .iter()
                 .filter(|(scope, _)| !self.is_busy(scope))
-                .filter_map(|(_, slot)| slot.due());
+                .filter_map(|(_, slot)| slot.due(self.batch_size));
             next = dues.fold(next, Timestamp::min);
         }
         if next <= now { Next::Write } else { Next::Wait(next) }

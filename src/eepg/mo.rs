@@ -39,6 +39,14 @@ impl Mo {
         self
     }
 
+    /// The same with no other attributes than these, nor its children.
+    #[must_use]
+    pub fn only(mut self, attributes: &[&str]) -> Self {
+        self.attributes.retain(|name, _| attributes.contains(&&**name));
+        self.children = self.children.into_iter().map(|child| child.only(attributes)).collect();
+        self
+    }
+
     /// The value of an attribute; empty, if it has none.
     pub fn get(&self, attribute: &str) -> &str {
         self.attributes.get(attribute).map_or("", String::as_str)

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::audit::{Answered, Asked, Audit, Unwritten};
 use crate::apic::{self, Backoff, Client, Filter, Query, Roles, Snapshot, Unusable};
 use crate::config::model::{self, Mode};
-use crate::eepg::{Batch, Comparison, Outcome, Reading, Rules, Scope, Target};
+use crate::eepg::{Batch, Comparison, Mo, Outcome, Reading, Rules, Scope, Target};
 use crate::time::{Clock, Timestamp};
 
 /// How many objects are taken in before others have their turn.
@@ -77,7 +77,8 @@ impl Reader {
             }
             for reading in readings {
                 // A read that begins anew must not mix what it found before.
-                let read = self.0.list(&query(&reading)).await?;
+                let slim = |found: &mut Vec<Mo>, mo: Mo| found.push(mo.only(&Comparison::ATTRIBUTES));
+                let read = self.0.read(&query(&reading), Vec::new, slim).await?;
                 for (at, mo) in read.found.into_iter().enumerate() {
                     comparison.take(mo);
                     if at % SLICE == SLICE - 1 {

@@ -20,6 +20,7 @@ use crate::config::Config;
 use crate::config::model::Mode;
 use crate::eepg::{Comparison, Scope};
 use crate::observer::feed::Roster;
+use crate::observer::findings::{Kind, Severity};
 use crate::observer::{Observer, Reported};
 use crate::time::{Clock, Timestamp};
 
@@ -75,8 +76,32 @@ pub fn start(config: Arc<Config>, observer: Observer, clock: Clock, records: Rec
         convergence: Histogram::default(),
     };
     task.warn();
-    tokio::spawn(task.run(requests, ended, audited));
+    let observer = task.observer.clone();
+    let running = tokio::spawn(task.run(requests, ended, audited));
+    tokio::spawn(async move {
+        if let Err(trouble) = running.await {
+            error!("the controller of EEPGs broke off: {trouble}");
+            // There may be nobody left to tell.
+            let _ = observer.report("sync".into(), vec![broken_off()]).await;
+        }
+    });
     (Controller::of(sender), End(end))
+}
+
+/// What is wrong when the controller itself is.
+fn broken_off() -> Reported {
+    Reported {
+        kind: Kind::EepgWriteFailing,
+        object: "controller".into(),
+        vrf: "".into(),
+        prefix: None,
+        severity: Some(Severity::Critical),
+        summary:
+            "the controller of EEPGs broke off: nothing is written to any APIC, members stay as they are"
+                .into(),
+        advice: "restart thirdleaf, and report what its log says".into(),
+        evidence: Vec::new(),
+    }
 }
 
 pub(super) struct Task {

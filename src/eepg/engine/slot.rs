@@ -106,14 +106,16 @@ impl Slot {
         (self.first_change, self.last_change) = (None, None);
     }
 
-    /// When there may be something to send.
-    pub(super) fn due(&self) -> Option<Timestamp> {
+    /// When there may be something to send: at once what fills a request of `batch` members, for nothing that
+    /// comes later would go with it.
+    pub(super) fn due(&self, batch: usize) -> Option<Timestamp> {
         if self.uncertain.is_some() {
             return None;
         }
         let window = self.last_change.map(|last| last.after(WINDOW));
         let longest = self.first_change.map(|first| first.after(LONGEST));
-        let gathered = window.into_iter().chain(longest).min().filter(|_| !self.ready.is_empty());
+        let full = (self.ready.len() >= batch).then(Timestamp::default);
+        let gathered = [window, longest, full].into_iter().flatten().min().filter(|_| !self.ready.is_empty());
         let halves = (!self.halves.is_empty() || !self.alone.is_empty()).then(Timestamp::default);
         let deletes = self.deletes_at;
         let looks = self.looks_at.filter(|_| !self.blocked.is_empty());
@@ -122,9 +124,11 @@ impl Slot {
     }
 
     /// Whether additions may be sent now, or are still gathering.
-    pub(super) fn has_gathered(&self, now: Timestamp) -> bool {
+    pub(super) fn has_gathered(&self, batch: usize, now: Timestamp) -> bool {
         let window = self.last_change.is_none_or(|last| last.after(WINDOW) <= now);
-        window || self.first_change.is_none_or(|first| first.after(LONGEST) <= now)
+        self.ready.len() >= batch
+            || window
+            || self.first_change.is_none_or(|first| first.after(LONGEST) <= now)
     }
 
     /// A request was answered: what it did is read back by and by.

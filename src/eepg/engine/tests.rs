@@ -329,7 +329,7 @@ impl World {
             for reading in readings {
                 self.reads += 1;
                 for mo in read(&mut self.tree, &reading, self.now) {
-                    comparison.take(mo);
+                    comparison.take(mo.only(&Comparison::ATTRIBUTES));
                 }
             }
         }

@@ -78,7 +78,7 @@ impl Engine {
         self.forget_old_deletes(now);
         let scopes: Vec<Scope> = self.slots.keys().cloned().collect();
         scopes.into_iter().find_map(|scope| {
-            let due = self.slots.get(&scope)?.due().is_some_and(|due| due <= now);
+            let due = self.slots.get(&scope)?.due(self.batch_size).is_some_and(|due| due <= now);
             if due && !self.is_busy(&scope) { self.fill_or_wait(&scope, now) } else { None }
         })
     }
@@ -86,8 +86,9 @@ impl Engine {
     /// Who has nothing to send though it was due waits for somebody else, and asks again a little later.
     fn fill_or_wait(&mut self, scope: &Scope, now: Timestamp) -> Option<Batch> {
         let batch = self.fill(scope, now);
+        let batch_size = self.batch_size;
         let slot = self.slots.get_mut(scope)?;
-        if batch.is_none() && slot.due().is_some_and(|due| due <= now) {
+        if batch.is_none() && slot.due(batch_size).is_some_and(|due| due <= now) {
             slot.retry_at = Some(now.after(ASK_AGAIN));
         }
         batch
@@ -118,7 +119,7 @@ impl Engine {
 
     /// What is ready and has gathered for long enough.
     fn gathered(&mut self, scope: &Scope, now: Timestamp) -> (Vec<Key>, bool) {
-        let Some(slot) = self.slots.get(scope).filter(|slot| slot.has_gathered(now)) else {
+        let Some(slot) = self.slots.get(scope).filter(|slot| slot.has_gathered(self.batch_size, now)) else {
             return (Vec::new(), false);
         };
         let candidates: Vec<Key> = slot.ready.iter().copied().take(self.batch_size).collect();

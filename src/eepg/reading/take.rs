@@ -68,6 +68,28 @@ impl Pool {
 }
 
 impl Comparison {
+    /// All attributes that [`take`](Self::take) looks at: the APIC sends many more, of many objects.
+    pub const ATTRIBUTES: [&str; 18] = [
+        "annotation",
+        "changeSet",
+        "code",
+        "configIssues",
+        "descr",
+        "dn",
+        "key",
+        "lc",
+        "lcOwn",
+        "mac",
+        "name",
+        "scope",
+        "severity",
+        "tDn",
+        "tnFvCtxName",
+        "tnQosCustomPolName",
+        "tnVzBrCPName",
+        "value",
+    ];
+
     /// Takes in one object of an answer.
     #[expect(clippy::needless_pass_by_value, reason = "each object of an answer is taken once")]
     pub fn take(&mut self, mo: Mo) {

@@ -65,7 +65,7 @@ fn compared(apic: &Apic, scope: Scope, rules: &Rules) -> Comparison {
             return comparison;
         }
         for mo in readings.iter().flat_map(|reading| apic.answer(reading)) {
-            comparison.take(mo);
+            comparison.take(mo.only(&Comparison::ATTRIBUTES));
         }
     }
     panic!("it never ends: {comparison:?}");
@@ -245,7 +245,7 @@ fn what_was_not_looked_through_may_hold_anything() {
     apic.remove(&format!("{WEB}/extsubnet-[10.0.0.0/8]"));
     for reading in comparison.next(&rules) {
         for mo in apic.answer(&reading) {
-            comparison.take(mo);
+            comparison.take(mo.only(&Comparison::ATTRIBUTES));
         }
     }
     let whole = comparison.next(&rules);
@@ -322,7 +322,7 @@ fn what_was_not_asked_for_is_counted() {
         comparison.odd = 0;
         comparison.next(&rules);
         for mo in mos {
-            comparison.take(mo);
+            comparison.take(mo.only(&Comparison::ATTRIBUTES));
         }
         while !comparison.next(&rules).is_empty() {}
         assert_eq!((comparison.odd, comparison.found.members.len()), (odd, members), "{shown}");
@@ -459,7 +459,7 @@ proptest! {
         for round in mos {
             comparison.next(&rules);
             for mo in round {
-                comparison.take(mo);
+                comparison.take(mo.only(&Comparison::ATTRIBUTES));
             }
         }
         while !comparison.next(&rules).is_empty() {}

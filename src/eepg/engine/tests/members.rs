@@ -253,3 +253,15 @@ fn the_plan_says_what_would_be_sent_and_observing_sends_nothing() {
     world.run_for(2 * SECOND);
     assert_eq!(world.posts, [(request.dn.clone(), request.body.clone())]);
 }
+
+#[test]
+fn what_fills_a_request_waits_for_nothing() {
+    let mut world = World::new(vec![eepg("web")], vec![]);
+    for count in 0..600_u16 {
+        world.announce("a", &format!("10.96.{}.{}/32", count / 200, count % 200));
+    }
+    world.work();
+    assert_eq!(world.ours().len(), 500);
+    world.run_for(2 * SECOND);
+    assert_eq!(world.ours().len(), 600);
+}
