@@ -4,6 +4,7 @@
 //! what to write next. What it believes the APIC to hold comes from comparisons and from its own requests that
 //! were answered, nothing else, so that a process that starts anew comes to the same.
 
+mod answer;
 mod compare;
 mod entry;
 mod hold;
