@@ -79,6 +79,7 @@ impl Engine {
         let is_known = |at: &Arc<Container>| self.containers.get(at).is_some_and(|held| held.compared);
         let is_unknown = todo.put.as_ref().is_some_and(|at| !is_known(at));
         let may_read = self.compared.is_some() && !is_read && is_unknown;
+        let fails = self.failure.is_some();
         let slot = self.slot(&scope);
         if todo.is_delete() {
             slot.deletes.insert(key);
@@ -87,7 +88,7 @@ impl Engine {
             slot.blocked.insert(key);
             if hold.brake == Brake::Comparison && may_read {
                 // Whether there is an EEPG of a name that was made up just now, nobody has looked yet.
-                slot.compare_at.get_or_insert(now);
+                slot.compare_at = Some(slot.compare_at.filter(|_| fails).unwrap_or(now));
             }
             if let Some(until) = hold.until {
                 slot.look_again(until);

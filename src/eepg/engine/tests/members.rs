@@ -129,8 +129,25 @@ fn an_eepg_is_made_with_its_contracts_and_deleted_when_it_has_been_empty_for_lon
 #[test]
 fn an_eepg_whose_name_comes_with_a_route_is_looked_for_and_made_at_once() {
     let mut world = World::new(vec![Eepg { create: true, ..eepg("of-{rack}") }], vec![]);
-    world.announce("a", HOST);
+    // Something was written a moment ago, and is about to be read back.
+    let mut rules = vec![eepg("web")];
+    rules[0].matches.prefix = vec![net("10.96.2.0/24")];
+    rules.extend(world.config.eepgs.clone());
+    world
+        .tree
+        .post(
+            "uni/tn-k8s/out-calico",
+            &Mo::new("l3extOut").holding(Mo::new("l3extInstP").with("name", "web")),
+            world.now,
+        )
+        .unwrap();
+    world.reload(rules, vec![]);
     world.run_for(3 * SECOND);
+    world.announce("a", "10.96.2.1/32");
+    world.run_for(2 * SECOND);
+    assert_eq!(world.ours().len(), 1);
+    world.announce("a", HOST);
+    world.run_for(2 * SECOND);
     assert!(world.has("uni/tn-k8s/out-calico/instP-of-rack1/extsubnet-[10.96.1.1/32]"));
 }
 
