@@ -16,7 +16,6 @@
 )]
 
 mod allow;
-pub mod class;
 mod explain;
 mod martian;
 mod path;
@@ -33,7 +32,7 @@ use std::sync::Arc;
 use crate::config::Config;
 use crate::config::model::{Allow, Node, Unique};
 
-pub use class::Class;
+pub use crate::config::model::Class;
 pub use explain::Check;
 pub use terms::{Expected, Terms};
 pub use verdict::{Accepted, Judgement, Reason, Reasons};

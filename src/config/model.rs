@@ -11,8 +11,12 @@ use serde::Serialize;
 
 use super::shown;
 
+mod class;
+mod community;
 mod sync;
 
+pub use class::Class;
+pub use community::{Community, NoCommunity};
 pub use sync::{
     Apic, Auth, Caps, Contracts, Digest, Eepg, FabricCaps, MassWithdraw, Match, Mode, Piece, Redirect,
     Safety, SubnetScope, Template, Trust,

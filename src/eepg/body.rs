@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use ipnet::IpNet;
 
-use super::dn::Container;
+use super::dn::{self, Container};
 use super::mark::{ANNOTATION, KEY, Mark};
 use super::mo::Mo;
 use super::rule::{RuleId, Rules};
@@ -166,7 +166,7 @@ impl<'a> Tree<'a> {
         let (tenant, mut parents) = self.0.pop_first().unwrap_or_default();
         if parents.len() != 1 {
             let children = parents.into_iter().map(|(name, children)| parent(name, children));
-            let dn = format!("uni/tn-{tenant}");
+            let dn = dn::tenant(tenant);
             let mo = holding(modified(Mo::new("fvTenant").with("name", tenant)), children);
             return (dn.clone(), mo.with("dn", dn));
         }
@@ -240,7 +240,7 @@ fn made(rules: &Rules, mo: Mo, rule: RuleId, mark: &Mark) -> Mo {
     if let Some(rule) = rules.redirect(rule) {
         mo = mo.with("destType", "L3");
         let track = |name: &Arc<str>| {
-            let dn = ip_sla_dn(&rule.tenant, name);
+            let dn = dn::ip_sla(&rule.tenant, name);
             Mo::new("vnsRsIPSLAMonitoringPol").with("tDn", dn).with("annotation", ANNOTATION)
         };
         mo.children.extend(rule.ip_sla.as_ref().map(track));
@@ -287,7 +287,7 @@ fn destination(rules: &Rules, prefix: IpNet, op: &Op) -> Mo {
                 mo = mo.with("mac", &**mac);
             }
             if let Some(group) = &rule.health_group {
-                let dn = health_group_dn(&rule.tenant, group);
+                let dn = dn::health_group(&rule.tenant, group);
                 mo.children.push(Mo::new("vnsRsRedirectHealthGroup").with("tDn", dn));
             }
             mo
@@ -295,14 +295,4 @@ fn destination(rules: &Rules, prefix: IpNet, op: &Op) -> Mo {
         Op::Release { .. } => unmarked(modified(mo)),
         _ => deleted(mo),
     }
-}
-
-/// The distinguished name of a health group (`vnsRedirectHealthGroup`).
-pub(super) fn health_group_dn(tenant: &str, name: &str) -> String {
-    format!("uni/tn-{tenant}/svcCont/redirectHealthGroup-{name}")
-}
-
-/// The distinguished name of an IP SLA policy (`fvIPSLAMonitoringPol`).
-pub(super) fn ip_sla_dn(tenant: &str, name: &str) -> String {
-    format!("uni/tn-{tenant}/ipslaMonitoringPol-{name}")
 }

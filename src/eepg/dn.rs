@@ -112,6 +112,26 @@ impl Container {
     }
 }
 
+/// The name of a VRF, from its distinguished name.
+pub fn vrf_name(dn: &str) -> Option<&str> {
+    rns(dn).last()?.strip_prefix("ctx-")
+}
+
+/// The distinguished name of a tenant.
+pub(super) fn tenant(name: &str) -> String {
+    format!("uni/tn-{name}")
+}
+
+/// The distinguished name of a health group (`vnsRedirectHealthGroup`).
+pub(super) fn health_group(tenant: &str, name: &str) -> String {
+    format!("uni/tn-{tenant}/svcCont/redirectHealthGroup-{name}")
+}
+
+/// The distinguished name of an IP SLA policy (`fvIPSLAMonitoringPol`).
+pub(super) fn ip_sla(tenant: &str, name: &str) -> String {
+    format!("uni/tn-{tenant}/ipslaMonitoringPol-{name}")
+}
+
 /// The prefix of a member, from its distinguished name: of a destination, that of a host.
 pub fn member_prefix(dn: &str) -> Option<IpNet> {
     let rn = rns(dn).last()?;

@@ -19,9 +19,9 @@ use ipnet::IpNet;
 
 use self::take::Pool;
 use super::body::Scopes;
-use super::dn::{Container, L3out};
+use super::dn::{Container, L3out, vrf_name};
 use super::mark::Mark;
-use super::rule::Rules;
+use super::rule::{Rules, is_name};
 
 /// A query.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -233,9 +233,11 @@ impl Comparison {
         let ours = rules.l3outs();
         let vrf_of = |l3out: &L3out| self.found.l3outs.get(l3out)?.vrf.as_deref();
         let vrfs: BTreeSet<&str> = ours.iter().filter_map(|(l3out, _)| vrf_of(l3out)).collect();
-        let resolved = |name: &str| vrfs.iter().any(|vrf| survey::vrf_name(vrf) == Some(name));
-        let is_meant =
-            |vrf: &str| vrfs.contains(vrf) || survey::vrf_name(vrf).is_none_or(|name| !resolved(name));
+        let resolved = |name: &str| vrfs.iter().any(|vrf| vrf_name(vrf) == Some(name));
+        let is_meant = |vrf: &str| {
+            let name = vrf_name(vrf).filter(|name| is_name(name));
+            vrfs.contains(vrf) || name.is_none_or(|name| !resolved(name))
+        };
         let found = self.found.l3outs.iter();
         let meant = found.filter(|(_, found)| found.vrf.as_deref().is_none_or(is_meant));
         let meant: Vec<L3out> = meant.map(|(l3out, _)| l3out.clone()).collect();

@@ -7,9 +7,8 @@ use std::time::Duration;
 use ipnet::IpNet;
 use serde::Serialize;
 
-use super::{AsRange, Secret};
+use super::{AsRange, Class, Secret};
 use crate::config::shown;
-use crate::policy::Class;
 
 /// `[[apic]]`: the controllers of one fabric.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -196,7 +195,7 @@ pub struct Match {
     pub prefix: Vec<IpNet>,
     /// At least as long.
     pub min_length: Option<u8>,
-    /// With one of these communities, as [`view::Route`](crate::observer::view::Route) shows them.
+    /// With one of these communities, as the API shows them.
     pub community: Vec<Arc<str>>,
     /// From a peer with one of these ASes.
     pub peer_as: Vec<AsRange>,

@@ -6,14 +6,12 @@ use std::sync::Arc;
 use ipnet::IpNet;
 
 use super::super::error::Error;
-use super::super::model::{Allow, AllowClass, Match};
+use super::super::model::{Allow, AllowClass, Class, Community, Match};
 use super::super::table::{Place, Section, Value};
 use super::apic::Fabrics;
 use super::names::{Names, RULE, is_of_apic};
 use super::neighbors::ranges;
 use super::prefix;
-use crate::bgp::attribute::Community;
-use crate::policy::Class;
 
 /// What rules stand on.
 pub(super) struct Ground<'g> {
@@ -232,7 +230,7 @@ fn min_length(value: &Value<'_, '_>, longest: u8) -> Option<u8> {
     None
 }
 
-/// As [`view::Route`](crate::observer::view::Route) shows it.
+/// As the API shows it.
 fn community(value: &Value<'_, '_>) -> Option<Arc<str>> {
     let example = "\"65102:100\", \"65102:1:2\" or \"rt:65102:100\"";
     let community: Community = value.parse("a community", example)?;

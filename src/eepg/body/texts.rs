@@ -4,7 +4,7 @@ use std::hash::BuildHasher;
 
 use foldhash::quality::FixedState;
 
-use super::health_group_dn;
+use crate::eepg::dn;
 use crate::eepg::mark::Mark;
 use crate::eepg::rule::{RuleId, Rules};
 use crate::policy::Class;
@@ -64,7 +64,7 @@ pub fn wanted_digest(rules: &Rules, class: Class, rule: RuleId, mark: &Mark) -> 
     let owned = Owned::of(rules, &redirect.tenant, &redirect.policy);
     let mac = redirect.mac.as_deref().filter(|_| owned.mac).unwrap_or_default();
     let group = redirect.health_group.as_ref().filter(|_| owned.health_group);
-    let group = group.map(|group| health_group_dn(&redirect.tenant, group)).unwrap_or_default();
+    let group = group.map(|group| dn::health_group(&redirect.tenant, group)).unwrap_or_default();
     digest("", &descr, mac, &group)
 }
 

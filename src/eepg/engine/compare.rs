@@ -4,12 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::super::dn::{Container, L3out};
+use super::super::dn::{self, Container, L3out, vrf_name};
 use super::super::reading::{Comparison, Found, Scope, Seen};
 use super::super::rule::Domain;
 use super::Engine;
 use super::entry::{Entry, Key};
-use super::hold::{TEN_MINUTES, vrf_name};
+use super::hold::TEN_MINUTES;
 use super::slot::Held;
 use crate::time::Timestamp;
 
@@ -211,7 +211,7 @@ impl Engine {
         }
         let policy = self.of_policy(container).filter(|rule| rule.create);
         policy.and_then(|rule| rule.ip_sla.as_ref()).is_some_and(|wanted| {
-            let wanted = format!("uni/tn-{}/ipslaMonitoringPol-{wanted}", container.tenant());
+            let wanted = dn::ip_sla(container.tenant(), wanted);
             found.ip_sla.as_deref() != Some(&wanted)
         })
     }

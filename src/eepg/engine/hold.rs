@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::super::brake::{Brake, Hold};
-use super::super::dn::{Container, L3out};
+use super::super::dn::{self, Container, L3out, vrf_name};
 use super::super::reading::Scope;
 use super::super::rule::RuleId;
 use super::Engine;
@@ -361,11 +361,6 @@ impl Engine {
     /// Whether the tenant of a policy is missing.
     pub(super) fn lacks_tenant(&self, container: &Arc<Container>) -> bool {
         matches!(**container, Container::Policy { .. })
-            && !self.present.contains(&format!("uni/tn-{}", container.tenant()))
+            && !self.present.contains(&dn::tenant(container.tenant()))
     }
-}
-
-/// The name of a VRF, by its distinguished name.
-pub(super) fn vrf_name(dn: &str) -> Option<&str> {
-    super::super::dn::rns(dn).last()?.strip_prefix("ctx-")
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use ipnet::IpNet;
 
 use super::super::brake::Brake;
-use super::super::dn::{Container, L3out};
+use super::super::dn::{self, Container, L3out};
 use super::super::reading::Scope;
 use super::super::rule::{Domain, Wish};
 use super::entry::{Entry, Key};
@@ -219,13 +219,13 @@ impl Engine {
         for (l3out, vrf) in self.rules.l3outs() {
             let there = self.l3outs.get(&l3out).filter(|found| found.present);
             let summary = match there {
-                None if !self.present.contains(&format!("uni/tn-{}", l3out.tenant)) => {
+                None if !self.present.contains(&dn::tenant(&l3out.tenant)) => {
                     format!("tenant {} is not there: members for {l3out} wait for it", l3out.tenant)
                 }
                 None => format!("L3Out {l3out} is not there: its members wait for it, and it is never made"),
                 Some(there) => {
                     let is = there.vrf.as_deref();
-                    if is.and_then(super::hold::vrf_name) == Some(&*vrf) {
+                    if is.and_then(dn::vrf_name) == Some(&*vrf) {
                         continue;
                     }
                     format!(
@@ -283,13 +283,13 @@ impl Engine {
         }
         let Some(rule) = self.of_policy(container) else { return lines };
         if let Some(group) = &rule.health_group {
-            let dn = format!("uni/tn-{}/svcCont/redirectHealthGroup-{group}", container.tenant());
+            let dn = dn::health_group(container.tenant(), group);
             if !self.present.contains(&dn) {
                 lines.push(format!("health group {group} of {container} is not there"));
             }
         }
         if let Some(sla) = &rule.ip_sla {
-            let dn = format!("uni/tn-{}/ipslaMonitoringPol-{sla}", container.tenant());
+            let dn = dn::ip_sla(container.tenant(), sla);
             if !self.present.contains(&dn) {
                 lines.push(format!("IP SLA policy {sla} of {container} is not there"));
             }

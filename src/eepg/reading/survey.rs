@@ -3,10 +3,9 @@
 use std::collections::BTreeSet;
 
 use super::{Reading, Target};
-use crate::eepg::body::{health_group_dn, ip_sla_dn};
 use crate::eepg::dn::{self, Container, L3out};
 use crate::eepg::mark::ANNOTATION;
-use crate::eepg::rule::{Rules, is_name};
+use crate::eepg::rule::Rules;
 
 /// Names in one filter: a request line has room for some thousand characters.
 const NAMES: usize = 40;
@@ -84,11 +83,11 @@ pub(super) fn policy(policy: &Container) -> Reading {
 /// The second round: what rules name beside L3Outs and policies, by distinguished name.
 pub(super) fn singly(rules: &Rules) -> (Vec<Reading>, BTreeSet<String>) {
     let (mut tenants, mut groups, mut policies) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
-    tenants.extend(rules.eepgs().map(|rule| format!("uni/tn-{}", rule.tenant)));
+    tenants.extend(rules.eepgs().map(|rule| dn::tenant(&rule.tenant)));
     for rule in rules.redirects() {
-        tenants.insert(format!("uni/tn-{}", rule.tenant));
-        groups.extend(rule.health_group.iter().map(|group| health_group_dn(&rule.tenant, group)));
-        policies.extend(rule.ip_sla.iter().map(|policy| ip_sla_dn(&rule.tenant, policy)));
+        tenants.insert(dn::tenant(&rule.tenant));
+        groups.extend(rule.health_group.iter().map(|group| dn::health_group(&rule.tenant, group)));
+        policies.extend(rule.ip_sla.iter().map(|policy| dn::ip_sla(&rule.tenant, policy)));
     }
     let of = |class, dns: &BTreeSet<String>| {
         one_of(class, "dn", &dns.iter().map(String::as_str).collect::<Vec<_>>())
@@ -103,9 +102,4 @@ pub(super) fn singly(rules: &Rules) -> (Vec<Reading>, BTreeSet<String>) {
 /// The third round: a container with all that it contains.
 pub(super) fn whole(container: &Container) -> Reading {
     Reading { target: Target::Tree(container.to_string()), classes: &[], children: &[], filter: None }
-}
-
-/// The name of a VRF, from its distinguished name.
-pub(super) fn vrf_name(vrf: &str) -> Option<&str> {
-    dn::rns(vrf).last()?.strip_prefix("ctx-").filter(|name| is_name(name))
 }

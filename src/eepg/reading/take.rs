@@ -6,7 +6,7 @@ use std::sync::Arc;
 use foldhash::fast::RandomState;
 
 use super::{Comparison, FoundContainer, Round, Scope, Seen};
-use crate::eepg::body::{Owned, Scopes, digest, ip_sla_dn};
+use crate::eepg::body::{Owned, Scopes, digest};
 use crate::eepg::dn::{self, Container, L3out};
 use crate::eepg::mark::{ANNOTATION, KEY, Mark};
 use crate::eepg::mo::Mo;
@@ -288,7 +288,7 @@ impl Comparison {
         let mut rules = self.rules.iter().flat_map(Rules::redirects);
         rules.any(|rule| {
             (&rule.tenant, &rule.policy) == (container.tenant(), container.name())
-                && rule.ip_sla.as_ref().is_some_and(|name| ip_sla_dn(&rule.tenant, name) == dn)
+                && rule.ip_sla.as_ref().is_some_and(|name| dn::ip_sla(&rule.tenant, name) == dn)
         })
     }
 }
