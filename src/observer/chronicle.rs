@@ -1,7 +1,5 @@
 //! What happened, in words.
 
-use std::net::IpAddr;
-
 use ipnet::IpNet;
 
 use super::findings::{Change, Transition};
@@ -158,23 +156,32 @@ impl Chronicle {
         let text = format!("{} {} ({}): {}", finding.severity, finding.kind, finding.id, finding.summary);
         self.push(now, kind, text);
         if let Some(event) = self.events.last_mut() {
+            let one = |scope: &str| (!scope.is_empty()).then(|| scope.to_owned());
+            (event.cluster, event.vrf) = (one(&finding.cluster), one(&finding.vrf));
             event.leaf.clone_from(&finding.leaf);
             event.peer = finding.peer;
+            event.node.clone_from(&finding.node);
             event.prefix = finding.prefix;
         }
     }
 
     fn about(&mut self, peer: &Peer, now: Timestamp, kind: &str, text: String) {
-        let leaf = Some(peer.id.leaf.to_string());
-        self.add(now, kind, leaf, Some(peer.id.address), text);
+        let scope = &peer.place.scope;
+        self.events.push(Event {
+            at: now,
+            kind: kind.to_owned(),
+            cluster: Some(scope.cluster.to_string()),
+            vrf: Some(scope.vrf.to_string()),
+            leaf: Some(peer.id.leaf.to_string()),
+            peer: Some(peer.id.address),
+            node: peer.name.as_deref().map(str::to_owned),
+            text,
+            ..Event::default()
+        });
     }
 
-    fn push(&mut self, now: Timestamp, kind: &str, text: String) {
-        self.add(now, kind, None, None, text);
-    }
-
-    fn add(&mut self, at: Timestamp, kind: &str, leaf: Option<String>, peer: Option<IpAddr>, text: String) {
-        self.events.push(Event { id: 0, at, kind: kind.to_owned(), leaf, peer, prefix: None, text });
+    fn push(&mut self, at: Timestamp, kind: &str, text: String) {
+        self.events.push(Event { at, kind: kind.to_owned(), text, ..Event::default() });
     }
 }
 

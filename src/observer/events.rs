@@ -47,9 +47,9 @@ impl EventLog {
     }
 
     /// Appends what happened and gives it its place in the sequence.
-    pub(super) fn append(&self, events: impl IntoIterator<Item = Event>) {
-        let mut last = self.last();
+    pub fn append(&self, events: impl IntoIterator<Item = Event>) {
         let mut ring = self.ring();
+        let mut last = self.last();
         for mut event in events {
             last += 1;
             event.id = last;
@@ -58,8 +58,9 @@ impl EventLog {
             }
             ring.push_back(Arc::new(event));
         }
-        drop(ring);
+        // Who else appends must not take the same places.
         self.last.send_if_modified(|id| std::mem::replace(id, last) != last);
+        drop(ring);
     }
 
     fn ring(&self) -> MutexGuard<'_, VecDeque<Arc<Event>>> {
@@ -75,7 +76,7 @@ mod tests {
     fn event(text: &str) -> Event {
         let at = Timestamp::default();
         let kind = "peer_up".to_owned();
-        Event { id: 0, at, kind, leaf: None, peer: None, prefix: None, text: text.to_owned() }
+        Event { at, kind, text: text.to_owned(), ..Event::default() }
     }
 
     #[test]

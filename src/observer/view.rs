@@ -263,9 +263,9 @@ pub struct Finding {
 }
 
 /// An item of `GET /api/v1/events` and of `/api/v1/stream`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Event {
-    /// Its place in the sequence of all events since start.
+    /// Its place in the sequence: of all events since start in the stream, of all that are kept in the journal.
     pub id: u64,
     /// When.
     pub at: Timestamp,
@@ -273,12 +273,20 @@ pub struct Event {
     /// `route_rejected`, `route_noted`, `route_withdrawn`, `reload`, `restored`, `maintenance_started`,
     /// `maintenance_ended`, `finding_acknowledged`, ...
     pub kind: String,
+    /// The cluster, if one is concerned.
+    pub cluster: Option<String>,
+    /// The VRF, if one is concerned.
+    pub vrf: Option<String>,
     /// The leaf, if one is concerned.
     pub leaf: Option<String>,
     /// The peer, if one is concerned.
     pub peer: Option<IpAddr>,
+    /// The node, if one is concerned.
+    pub node: Option<String>,
     /// The prefix, if one is concerned.
     pub prefix: Option<IpNet>,
+    /// Who did it, if somebody did: the name of a token.
+    pub actor: Option<String>,
     /// One line for people.
     pub text: String,
 }
