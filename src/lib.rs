@@ -13,6 +13,7 @@
 //! | [`daemon`] | wires the rooms together: start, reload, shutdown; keeps what must survive a restart |
 //! | [`web`] | HTTP: metrics, health, the API; owns no state |
 //! | [`metrics`] | a snapshot as Prometheus text |
+//! | [`journal`] | what happened, and who announced what at any time in the past |
 //! | [`sync`] | the EEPG controller: one task, what routes want in, requests to the APIC out, each in the audit first |
 //! | [`apic`] | the client of the APIC's REST API: sessions, signatures, trust, pacing, complete reads |
 //! | [`eepg`] | mapping rules, marks, brakes, and the engine that decides each request |
@@ -71,6 +72,7 @@ pub mod config;
 pub mod daemon;
 mod disk;
 pub mod eepg;
+pub mod journal;
 pub mod lab;
 pub mod metrics;
 pub mod mrt;

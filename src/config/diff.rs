@@ -117,6 +117,7 @@ pub fn same_terms(old: &Neighbors, new: &Neighbors) -> bool {
 fn restart(changes: &mut Changes, old: &Config, new: &Config) {
     let mut restart = lines("global", &json(&old.global), &json(&new.global));
     restart.extend(lines("http", &json(&old.http), &json(&new.http)));
+    restart.extend(lines("journal", &json(&old.journal), &json(&new.journal)));
     if old.http.token.is_some() && new.http.token.is_some() && old.http.token != new.http.token {
         restart.push("http.token: another token".to_owned());
     }

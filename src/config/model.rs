@@ -13,10 +13,12 @@ use super::shown;
 
 mod class;
 mod community;
+mod journal;
 mod sync;
 
 pub use class::Class;
 pub use community::{Community, NoCommunity};
+pub use journal::{Fsync, Journal};
 pub use sync::{
     Apic, Auth, Caps, Contracts, Digest, Eepg, FabricCaps, MassWithdraw, Match, Mode, Piece, Redirect,
     Safety, SubnetScope, Template, Trust,
@@ -55,6 +57,8 @@ pub struct Config {
     pub redirects: Vec<Redirect>,
     /// `[safety]`.
     pub safety: Safety,
+    /// `[journal]`.
+    pub journal: Journal,
 }
 
 /// `[global]`: restart-only.

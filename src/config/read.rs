@@ -20,6 +20,7 @@ use super::table::{Place, Reporter, Section, Value, suggestion};
 mod apic;
 mod eepg;
 mod include;
+mod journal;
 mod leaf;
 mod matching;
 mod names;
@@ -45,7 +46,7 @@ const DAY: Duration = Duration::from_hours(24);
 const LONGEST_WAIT: Duration = Duration::from_hours(30 * 24);
 
 /// The kinds of findings that `findings.open_after` may name.
-const FINDINGS: [&str; 29] = [
+const FINDINGS: [&str; 30] = [
     "rogue_route",
     "duplicate_pod_block",
     "duplicate_node_subnet",
@@ -75,6 +76,7 @@ const FINDINGS: [&str; 29] = [
     "hold_down",
     "apic_down",
     "aci_config",
+    "journal_failing",
 ];
 
 /// Reads the whole file, and the files that it includes.
@@ -114,6 +116,7 @@ fn root(mut root: Section<'_, '_>, secrets: &Secrets<'_>) -> Config {
     let eepgs = eepg::eepgs(&mut root, &ground);
     let redirects = redirect::redirects(&mut root, &ground);
     let safety = safety::safety(root.section("safety"), &fabrics);
+    let journal = journal::journal(root.section("journal"));
     let apics = fabrics.read;
     let neighbors = neighbors.read;
     Config {
@@ -130,6 +133,7 @@ fn root(mut root: Section<'_, '_>, secrets: &Secrets<'_>) -> Config {
         eepgs,
         redirects,
         safety,
+        journal,
     }
 }
 

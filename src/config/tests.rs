@@ -197,7 +197,7 @@ fn the_keys_of_the_reference_show_the_defaults() {
     assert_eq!(named.map(|names| names.concat()), ["default", "default", "rack1", "node1"]);
     let except = std::mem::take(&mut config.policy.allow[1].except);
     assert_eq!([except.nodes.concat(), except.racks.concat()], ["node1", "rack1"]);
-    assert_eq!(std::mem::take(&mut config.findings.open_after).len(), 29);
+    assert_eq!(std::mem::take(&mut config.findings.open_after).len(), 30);
     let minute = Duration::from_mins(1);
     assert_eq!(std::mem::take(&mut config.findings.resolve_after), [("peer_down".to_owned(), minute)]);
     sync::is_the_shortest_fabric(&mut config);

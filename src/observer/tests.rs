@@ -104,6 +104,7 @@ fn config() -> Config {
         eepgs: vec![],
         redirects: vec![],
         safety: Safety::default(),
+        journal: Journal::default(),
     }
 }
 

@@ -78,6 +78,7 @@ fn config() -> Config {
         eepgs: vec![],
         redirects: vec![],
         safety: model::Safety::default(),
+        journal: model::Journal::default(),
     }
 }
 

@@ -130,12 +130,11 @@ fn root() {
         (and("[[metrics]]"), &["24:1 [[[metrics]]] expected a table, found a list"]),
         (and("[nodes]"), &["24:1 [[nodes]] `nodes` is a list of tables (write [[nodes]])"]),
         (
-            and("[alerts]\n[journal]\n[http.tls]\n[globl]"),
+            and("[alerts]\n[http.tls]\n[globl]"),
             &[
                 "24:2 [alerts] `alerts` is not supported by this version",
-                "25:2 [journal] `journal` is not supported by this version",
-                "26:7 [tls] `tls` is not supported by this version",
-                "27:2 [globl] unknown key `globl` (did you mean `global`?)",
+                "25:7 [tls] `tls` is not supported by this version",
+                "26:2 [globl] unknown key `globl` (did you mean `global`?)",
             ],
         ),
     ]);
@@ -534,7 +533,7 @@ fn findings_and_metrics() {
                  peer_flapping, stale_routes, prefix_limit, malformed_updates, mesh_left_on, observer_isolated, \
                  recovery_wait, peer_refused, duplicate_as, duplicate_router_id, aggregation_missing, \
                  fabric_capacity, timer_trouble, eepg_conflict, eepg_drift, eepg_write_failing, hold_down, \
-                 apic_down, aci_config)",
+                 apic_down, aci_config, journal_failing)",
             ],
         ),
         (
@@ -543,6 +542,15 @@ fn findings_and_metrics() {
                 "25:7 [0] must be a number from 1 to 100000000",
                 "26:8 [\"64\"] expected a whole number, found a string",
                 "27:1 [lpn] unknown key `lpn` in `limits` (did you mean `lpm`?)",
+            ],
+        ),
+        (
+            and("[journal]\nenabled = 1\nmax_bytes = \"1GB\"\nkeep = \"1m\"\nfsync = \"never\""),
+            &[
+                "25:11 [1] expected true or false, found a number",
+                "26:13 [\"1GB\"] expected a whole number, found a string",
+                "27:8 [\"1m\"] must be from 1h to 10years (what is older goes, and what is still announced stays)",
+                "28:9 [\"never\"] unknown value `never` (the values are commit, checkpoint)",
             ],
         ),
         (

@@ -199,7 +199,8 @@ const fn kind(kind: Kind) -> &'static str {
         | Kind::EepgWriteFailing
         | Kind::HoldDown
         | Kind::ApicDown
-        | Kind::AciConfig => reported(kind),
+        | Kind::AciConfig
+        | Kind::JournalFailing => reported(kind),
     }
 }
 
@@ -225,6 +226,10 @@ const fn reported(kind: Kind) -> &'static str {
         Kind::ApicDown => {
             "members stay as they are until a controller answers: look at the controllers, at the way to them and at the \
              certificate (`urls`, `ca_file` and `pin_sha256` of [[apic]])"
+        }
+        Kind::JournalFailing => {
+            "make room on the disk, or mend what the finding says of it: writing goes on by itself, and what was missed \
+             of the routes is made good from what is there then"
         }
         _ => "make what is missing in the APIC, or correct the entry of the configuration that names it",
     }

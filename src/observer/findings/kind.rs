@@ -67,11 +67,13 @@ pub enum Kind {
     ApicDown,
     /// Something that the configuration names is missing in the APIC, or is not as it must be.
     AciConfig,
+    /// What happens is not written down.
+    JournalFailing,
 }
 
 impl Kind {
     /// All kinds.
-    pub const ALL: [Self; 29] = [
+    pub const ALL: [Self; 30] = [
         Self::RogueRoute,
         Self::DuplicatePodBlock,
         Self::DuplicateNodeSubnet,
@@ -101,6 +103,7 @@ impl Kind {
         Self::HoldDown,
         Self::ApicDown,
         Self::AciConfig,
+        Self::JournalFailing,
     ];
 
     /// The name used in configuration, metrics, the API and the command line.
@@ -135,6 +138,7 @@ impl Kind {
             Self::HoldDown => "hold_down",
             Self::ApicDown => "apic_down",
             Self::AciConfig => "aci_config",
+            Self::JournalFailing => "journal_failing",
         }
     }
 
@@ -174,7 +178,8 @@ impl Kind {
             | Self::FabricCapacity
             | Self::TimerTrouble
             | Self::EepgDrift
-            | Self::AciConfig => Severity::Warning,
+            | Self::AciConfig
+            | Self::JournalFailing => Severity::Warning,
         }
     }
 
@@ -196,7 +201,7 @@ impl Kind {
             | Self::EepgConflict
             | Self::AciConfig => 60,
             Self::AggregationMissing => 45,
-            Self::RackDown | Self::ObserverIsolated => 30,
+            Self::RackDown | Self::ObserverIsolated | Self::JournalFailing => 30,
             Self::StaleRoutes => 130,
             Self::ApicDown => 120,
             Self::EepgDrift | Self::EepgWriteFailing => 300,
@@ -265,6 +270,7 @@ impl Kind {
                 | Self::HoldDown
                 | Self::ApicDown
                 | Self::AciConfig
+                | Self::JournalFailing
         )
     }
 

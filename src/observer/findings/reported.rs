@@ -22,6 +22,7 @@ impl Kind {
                 | Self::HoldDown
                 | Self::ApicDown
                 | Self::AciConfig
+                | Self::JournalFailing
         )
     }
 }
@@ -81,6 +82,9 @@ pub(super) fn sentence(kind: Kind, object: &str, prefix: Option<IpNet>) -> Strin
         Kind::ApicDown => {
             format!("no controller of {what} answers: members stay as they are, whatever routes want")
         }
+        Kind::JournalFailing => format!(
+            "{what} cannot be written: sessions and verdicts go on, and what happens meanwhile is not kept"
+        ),
         _ => format!("{what} is missing in the APIC, or is not as it must be: what needs it is not written"),
     }
 }

@@ -173,6 +173,7 @@ fn every_key() -> Vec<Key> {
         object(Kind::HoldDown, None),
         object(Kind::ApicDown, None),
         object(Kind::AciConfig, None),
+        object(Kind::JournalFailing, None),
     ];
     assert_eq!(keys.iter().map(Key::kind).collect::<Vec<_>>(), Kind::ALL);
     keys
@@ -557,7 +558,7 @@ fn names_and_delays_are_those_of_the_documents() {
          missing_service_cidr missing_node_subnet leaf_disagreement peer_down rack_down peer_flapping stale_routes prefix_limit \
          malformed_updates mesh_left_on observer_isolated recovery_wait peer_refused duplicate_as duplicate_router_id \
          aggregation_missing fabric_capacity timer_trouble eepg_conflict eepg_drift eepg_write_failing hold_down apic_down \
-         aci_config"
+         aci_config journal_failing"
     );
 }
 

@@ -1,0 +1,54 @@
+//! `[journal]`.
+
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::config::shown;
+
+/// `[journal]`: what is kept of the past; restart-only. Nothing is, without a `global.state_dir`.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Journal {
+    /// Whether it is kept.
+    pub enabled: bool,
+    /// How large the file may grow, in octets.
+    pub max_bytes: u64,
+    /// How long what is over is kept.
+    #[serde(serialize_with = "shown::duration")]
+    pub keep: Duration,
+    /// When the disk must have it.
+    pub fsync: Fsync,
+}
+
+impl Default for Journal {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            max_bytes: 1 << 30,
+            keep: Duration::from_hours(30 * 24),
+            fsync: Fsync::default(),
+        }
+    }
+}
+
+/// `journal.fsync`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Fsync {
+    /// With every write, some four a second while much happens.
+    Commit,
+    /// When what was written is put in its place, every few MiB: a machine that loses its power loses what came
+    /// after; a process that dies loses nothing.
+    #[default]
+    Checkpoint,
+}
+
+impl Fsync {
+    /// As `SQLite` calls it.
+    pub(crate) const fn synchronous(self) -> &'static str {
+        match self {
+            Self::Commit => "FULL",
+            Self::Checkpoint => "NORMAL",
+        }
+    }
+}

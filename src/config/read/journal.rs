@@ -1,0 +1,29 @@
+//! `[journal]`: what is kept of the past.
+
+use std::time::Duration;
+
+use super::super::model::{Fsync, Journal};
+use super::super::table::{Section, Value};
+use super::within;
+
+const HOUR: Duration = Duration::from_hours(1);
+const DECADE: Duration = Duration::from_secs(315_576_000);
+
+/// What it says.
+pub(super) fn journal(mut section: Section<'_, '_>) -> Journal {
+    let default = Journal::default();
+    let enabled = section.read("enabled", Value::bool).unwrap_or(default.enabled);
+    let max_bytes = section.read("max_bytes", |value| value.number(16 << 20..=1 << 40));
+    let keep = section.read("keep", |value| {
+        let range = HOUR..=DECADE;
+        within(value, range, "what is older goes, and what is still announced stays")
+    });
+    let choices = [("commit", Fsync::Commit), ("checkpoint", Fsync::Checkpoint)];
+    let fsync = section.read("fsync", |value| value.choice(&choices));
+    Journal {
+        enabled,
+        max_bytes: max_bytes.unwrap_or(default.max_bytes),
+        keep: keep.unwrap_or(default.keep),
+        fsync: fsync.unwrap_or(default.fsync),
+    }
+}
