@@ -15,6 +15,7 @@ use tokio::task::JoinHandle;
 use tracing::{info, warn};
 
 use crate::config::{self, Config, Machine};
+use crate::journal;
 use crate::metrics::{Reload, StateFile};
 use crate::observer::trace::Recorder;
 use crate::observer::{self, Command, Observer, Settings};
@@ -42,6 +43,7 @@ pub struct Daemon {
     tasks: [JoinHandle<()>; 2],
     keeper: Option<keeper::End>,
     sync: sync::End,
+    journal: Option<journal::End>,
 }
 
 /// Something that is needed cannot be had.
@@ -104,6 +106,13 @@ impl Daemon {
             Some(directory) if writer.is_some() => Place::Directory(directory),
             Some(directory) => Place::Unusable(directory),
         };
+        let journal = match &place {
+            Place::Directory(directory) if config.journal.enabled => {
+                Some(journal::open(directory, &config.journal))
+            }
+            _ => None,
+        };
+        let (journal, wrote) = journal.transpose().map_err(StartError::State)?.unzip();
         let records = Records::open(place).map_err(StartError::State)?;
         if let Some(known) = &known {
             let (peers, findings) = (known.peers.len(), known.findings.len());
@@ -117,7 +126,8 @@ impl Daemon {
         let obey = move |command| obey(&commands, command);
         let observer =
             observer::spawn_with(recorder, known, Arc::clone(&config), settings, clock, received, obey);
-        let (controller, sync) = sync::start(Arc::clone(&config), observer.clone(), clock, records);
+        let (controller, sync) = sync::start(Arc::clone(&config), observer.clone(), clock, records, wrote);
+        let (journal, end_journal) = journal.map(|journal| journal.start(observer.clone(), clock)).unzip();
 
         let (control, requests) = mpsc::channel(8);
         let (stop, stopped) = watch::channel(false);
@@ -138,6 +148,7 @@ impl Daemon {
             observer: observer.clone(),
             sessions: Arc::new(speaker.clone()),
             sync: Some(controller.clone()),
+            journal,
             clock,
             control: control.clone(),
             config: current.subscribe(),
@@ -148,7 +159,7 @@ impl Daemon {
         let steward =
             Steward { source, clock, current, status, speaker: speakers, observer: observers, controller };
         let tasks = [tokio::spawn(web.serve(app)), tokio::spawn(steward.serve(requests))];
-        Ok(Self { speaker, observer, http, control, stop, tasks, keeper, sync })
+        Ok(Self { speaker, observer, http, control, stop, tasks, keeper, sync, journal: end_journal })
     }
 
     /// Where the HTTP server listens.
@@ -186,7 +197,15 @@ impl Daemon {
         // How sessions end now is nobody's doing but ours.
         let trace = tokio::time::timeout(LAST_WRITES, self.observer.end_trace());
         let state = tokio::time::timeout(LAST_WRITES, last_write(self.keeper));
-        let (trace, state) = tokio::join!(trace, state);
+        let journal = tokio::time::timeout(LAST_WRITES, async {
+            if let Some(journal) = self.journal {
+                journal.end().await;
+            }
+        });
+        let (trace, state, journal) = tokio::join!(trace, state, journal);
+        if journal.is_err() {
+            warn!("the journal could not be written to its end in time");
+        }
         if trace.is_err() {
             warn!("the trace could not be written to its end in time");
         }

@@ -17,5 +17,103 @@
 //! Times are microseconds since the Unix epoch. Prefixes are a key that sorts as prefixes do: see [`prefix`].
 //! Nothing waits for the journal: what cannot be written is made good by looking at all routes again.
 
+#![expect(clippy::disallowed_methods, reason = "a task, its timer, and the thread that writes")]
+
 pub mod prefix;
 pub mod schema;
+mod store;
+mod task;
+#[cfg(test)]
+mod tests;
+mod words;
+mod writing;
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use tokio::sync::{mpsc, oneshot, watch};
+
+use crate::config::model;
+use crate::observer::Observer;
+use crate::sync::Wrote;
+use crate::time::{Clock, Timestamp};
+use task::{Ended, Follower, Scribe};
+
+/// How many requests to an APIC wait to be written down.
+const WROTE: usize = 1_024;
+
+/// The handle: cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Journal {
+    path: Arc<Path>,
+    status: watch::Receiver<Status>,
+}
+
+/// How the journal does.
+#[derive(Clone, Debug, Default)]
+pub struct Status {
+    /// Octets of the file that are in use.
+    pub bytes: u64,
+    /// When it was written last.
+    pub written: Option<Timestamp>,
+    /// Batches that could not be written.
+    pub failures: u64,
+    /// Events that are missing because too many came while it could not be written.
+    pub dropped: u64,
+    /// Why it cannot be written now.
+    pub trouble: Option<String>,
+}
+
+/// A journal that is about to start: the thread is there, and nothing is written yet.
+pub struct Opened {
+    scribe: Scribe,
+    wrote: mpsc::Receiver<Wrote>,
+}
+
+/// The way to end it.
+#[derive(Debug)]
+pub struct End(Ended);
+
+/// Makes ready to write into `directory`; what an APIC was told is to be sent the way that comes with it.
+///
+/// # Errors
+/// There is no thread to be had.
+pub fn open(directory: &Path, config: &model::Journal) -> io::Result<(Opened, mpsc::Sender<Wrote>)> {
+    let (sender, wrote) = mpsc::channel(WROTE);
+    let scribe = Scribe::start(&directory.join(schema::FILE), config.clone())?;
+    Ok((Opened { scribe, wrote }, sender))
+}
+
+impl Opened {
+    /// Starts to follow `observer`; within a runtime.
+    pub fn start(self, observer: Observer, clock: Clock) -> (Journal, End) {
+        let path: PathBuf = self.scribe.path.clone();
+        let (status, watched) = watch::channel(Status::default());
+        let end = Follower::start(self.scribe, observer, clock, self.wrote, status);
+        (Journal { path: path.into(), status: watched }, End(end))
+    }
+}
+
+impl Journal {
+    /// The file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// How it does.
+    pub fn status(&self) -> Status {
+        self.status.borrow().clone()
+    }
+}
+
+impl End {
+    /// Has what happened so far written, and ends.
+    pub async fn end(self) {
+        let (done, written) = oneshot::channel();
+        if self.0.send(done).is_ok() {
+            // What could not be written was warned of.
+            let _ = written.await;
+        }
+    }
+}

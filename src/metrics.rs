@@ -11,6 +11,7 @@
 
 mod apics;
 mod eepgs;
+mod journals;
 mod leaves;
 mod peers;
 mod samples;
@@ -25,8 +26,8 @@ use prometheus::process_collector::ProcessCollector;
 use crate::config::model::Metrics;
 use crate::observer::{Snapshot, view};
 use crate::speaker::{PeerStats, Signature};
-use crate::sync;
 use crate::time::Timestamp;
+use crate::{journal, sync};
 
 /// The revision of the source that this was built from.
 pub const REVISION: &str = match option_env!("THIRDLEAF_REVISION") {
@@ -61,6 +62,8 @@ pub struct Report {
     pub config: Metrics,
     /// How the EEPG controller does; none, if there is none, or if it did not say in time.
     pub sync: Option<sync::Status>,
+    /// How the journal does; none, if none is kept.
+    pub journal: Option<journal::Status>,
 }
 
 /// Connections that a leaf refused for one reason.
@@ -114,6 +117,9 @@ impl Report {
         if let Some(status) = &self.sync {
             apics::write(status, &mut text);
             eepgs::write(status, &mut text);
+        }
+        if let Some(status) = &self.journal {
+            journals::write(status, &mut text);
         }
         let wanted = peers::Wanted::of(&self);
         Pieces { report: self, wanted, place: peers::Place::default(), text }

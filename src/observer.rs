@@ -13,6 +13,7 @@ mod aggregation;
 mod agreement;
 mod alarms;
 mod capacity;
+mod changes;
 mod chronicle;
 mod core;
 mod duplicates;
@@ -44,12 +45,13 @@ mod snapshot;
 pub mod state;
 mod task;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod timers;
 pub mod trace;
 pub mod view;
 mod work;
 
+pub use changes::{RouteChange, RouteChanges};
 pub use events::EventLog;
 pub use feed::Reported;
 pub use offline::Offline;

@@ -54,6 +54,19 @@ pub(crate) enum Request {
     Reconfigure(Arc<Config>, oneshot::Sender<()>),
 }
 
+/// A request that an APIC answered, for who keeps a record: done, or refused.
+#[derive(Clone, Debug)]
+pub struct Wrote {
+    /// When the answer came.
+    pub at: Timestamp,
+    /// Which.
+    pub apic: Arc<str>,
+    /// Why not, if it was refused.
+    pub refused: Option<String>,
+    /// What it was to change.
+    pub changes: Vec<view::Change>,
+}
+
 /// How it does, for the summary and for metrics.
 #[derive(Clone, Debug, Default)]
 pub struct Status {

@@ -82,6 +82,7 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use crate::config::Config;
+use crate::journal::Journal;
 use crate::metrics::{Refusal, Reload, Signatures, StateFile};
 use crate::observer::{Observer, Snapshot};
 use crate::speaker::{Cease, PeerId, PeerStats, Speaker};
@@ -124,6 +125,8 @@ pub struct App {
     pub sessions: Arc<dyn Sessions>,
     /// Keeps members of EEPGs in step, if any `[[apic]]` is configured.
     pub sync: Option<Controller>,
+    /// The journal, if one is kept.
+    pub journal: Option<Journal>,
     /// The time that the EEPG controller goes by.
     pub clock: Clock,
     /// Takes what clients want done.

@@ -103,6 +103,11 @@ impl Container {
         Some(Self::Policy { tenant: tenant.into(), name: name.into() })
     }
 
+    /// The distinguished name of the container in which a member lies.
+    pub fn of_member(dn: &str) -> Option<String> {
+        member_prefix(dn).and(Self::of(dn)).map(|container| container.to_string())
+    }
+
     /// The distinguished name of a member.
     pub fn member(&self, prefix: IpNet) -> String {
         match self {

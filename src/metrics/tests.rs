@@ -162,6 +162,7 @@ fn report(peers: Vec<PeerSnapshot>) -> Report {
         leaves: vec!["rack1".into(), "rack2".into()],
         config: Metrics { per_peer: PerPeer::All, rogue_routes_max: 100 },
         sync: None,
+        journal: None,
     }
 }
 
@@ -174,6 +175,19 @@ fn samples(report: Report) -> Vec<String> {
     let text = text(report);
     let lines = text.lines().filter(|line| !line.starts_with('#'));
     lines.map(|line| line.trim_start_matches("thirdleaf_").to_owned()).collect()
+}
+
+#[test]
+fn shows_how_the_journal_does() {
+    let journal =
+        journal::Status { bytes: 4096, written: Some(START), failures: 2, dropped: 3, trouble: None };
+    let shown = samples(Report { journal: Some(journal), ..report(vec![]) });
+    for expected in ["journal_bytes 4096", "journal_write_failures_total 2", "journal_events_missed_total 3"]
+    {
+        assert!(shown.iter().any(|line| line == expected), "{expected}");
+    }
+    assert!(shown.iter().any(|line| line.starts_with("journal_last_write_timestamp_seconds 1")));
+    assert!(!samples(report(vec![])).iter().any(|line| line.starts_with("journal")));
 }
 
 #[test]

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::aggregation::Looks;
 use super::alarms::LOOK_AFTER;
 use super::capacity::Fabric;
+use super::changes::Changes;
 use super::duplicates::Duplicates;
 use super::findings::{Findings, Key};
 use super::hosts::{self, Twin};
@@ -87,6 +88,8 @@ pub(super) struct Core {
     pub(super) reports: Reports,
     /// What keepers of members are to be told.
     pub(super) offers: Offers,
+    /// What the journal is to be told.
+    pub(super) changes: Changes,
     pub(super) silent: Silent,
     pub(super) jobs: VecDeque<Job>,
     pub(super) chronicle: Chronicle,
@@ -140,6 +143,7 @@ impl Core {
             looks: Looks::default(),
             reports: Reports::default(),
             offers: Offers::default(),
+            changes: Changes::default(),
             silent: Silent::default(),
             jobs: VecDeque::new(),
             chronicle: Chronicle::new(now),

@@ -153,6 +153,7 @@ impl Core {
                 if was_old {
                     self.renewed(key, judgement, now);
                 }
+                self.note_change(key, now);
                 if self.offers.is_on() && self.offers.wants(judgement) {
                     // Rules look at communities, too.
                     self.note(key.peer, key.prefix, now);
@@ -198,6 +199,7 @@ impl Core {
         let Some(path) = self.rib.withdraw(key.peer, key.prefix, key.path_id) else { return false };
         let Some(peer) = self.peers.get(key.peer) else { return false };
         if peer.is_lost(Family::of(&key.prefix), path.old) {
+            self.note_change(key, now);
             self.is_no_rogue(key, path.judgement, now);
             return false;
         }
@@ -223,6 +225,7 @@ impl Core {
         if self.offers.is_on() {
             self.offer_changed(&step, now);
         }
+        self.note_change(key, now);
         let was = before.and_then(|judgement| judgement.accepted()).map(|accepted| accepted.class());
         let is = after.and_then(|judgement| judgement.accepted()).map(|accepted| accepted.class());
         if was != is {

@@ -41,6 +41,7 @@ impl Core {
         self.findings.reconfigure(&config.findings);
         self.config = config;
         self.reconfigure_offers();
+        self.look_at_all_changes();
         let compare = unique != Class::ALL.map(|class| self.policy.unique(class));
         for at in self.peers.indexes() {
             self.reconfigure_peer(at, compare, now);
@@ -130,6 +131,7 @@ impl Core {
 
     /// Makes a peer unknown, with all that was found in it; its routes are swept by and by.
     pub(super) fn forget(&mut self, at: PeerIndex, now: Timestamp) {
+        self.change_forgotten(at, now);
         let Some(peer) = self.peers.get_mut(at).filter(|peer| !peer.leaving) else { return };
         if let Some(session) = peer.session.take() {
             self.peers.unbind(session.id);

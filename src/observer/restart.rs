@@ -351,6 +351,7 @@ impl Core {
     fn swept(&mut self, prefix: IpNet, path: &Path, lost: bool, now: Timestamp) {
         let key = Key { prefix, peer: path.peer, path_id: path.path_id };
         if lost {
+            self.note_change(key, now);
             // A peer that is unknown has no findings; one of the same name may have come since.
             if self.peers.get(path.peer).is_some_and(|peer| !peer.leaving) {
                 self.is_no_rogue(key, path.judgement, now);

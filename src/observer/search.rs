@@ -240,7 +240,7 @@ impl Core {
             .map(|family| if peer.family(family).is_stale() { self.rib.old_count(at, family) } else { 0 })
     }
 
-    fn view(&self, peer: &Peer, prefix: IpNet, path: &Path) -> view::Route {
+    pub(super) fn view(&self, peer: &Peer, prefix: IpNet, path: &Path) -> view::Route {
         let set = self.rib.attributes(path.attributes);
         view::Route {
             prefix,

@@ -11,6 +11,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use tokio::sync::{Notify, mpsc, oneshot};
 
+use super::changes::RouteChanges;
 use super::core::Core;
 use super::feed::{Destination, Roster};
 use super::maintenance::{self, NoMaintenance, Whom, Window};
@@ -98,6 +99,8 @@ enum Request {
     State(Option<u64>, oneshot::Sender<Option<(u64, State)>>),
     Offers(usize, oneshot::Sender<Vec<Destination>>),
     OfferAll(oneshot::Sender<()>),
+    WalkChanges(oneshot::Sender<()>),
+    Changes(usize, oneshot::Sender<RouteChanges>),
     Roster(oneshot::Sender<Roster>),
     Report(Arc<str>, Vec<Reported>, oneshot::Sender<()>),
     EndTrace(oneshot::Sender<Option<oneshot::Receiver<()>>>),
@@ -115,6 +118,8 @@ impl Request {
             | Self::State(..)
             | Self::Offers(..)
             | Self::OfferAll(_)
+            | Self::WalkChanges(_)
+            | Self::Changes(..)
             | Self::Roster(_)
             | Self::EndTrace(_) => false,
             Self::Reconfigure(..)
@@ -223,7 +228,7 @@ impl<F: Fn(Command)> Task<F> {
         loop {
             // Whatever there is to do, sessions have their turn too.
             tokio::task::yield_now().await;
-            if !self.core.has_work() && !self.core.offers.has_walk() && self.searches.is_empty() {
+            if self.is_idle() {
                 let due = tokio::time::Instant::from_std(self.clock.instant(next));
                 tokio::select! {
                     delivery = self.events.recv() => match delivery {
@@ -241,11 +246,18 @@ impl<F: Fn(Command)> Task<F> {
             let now = self.clock.now();
             self.core.work(now);
             self.core.offer_slice(now);
+            self.core.change_slice();
             self.search();
             next = self.core.tick(now);
             self.tell();
             self.heartbeat.store(now.as_micros(), Relaxed);
         }
+    }
+
+    /// Whether there is nothing to go on with.
+    fn is_idle(&self) -> bool {
+        let walks = self.core.offers.has_walk() || self.core.changes.has_walk();
+        !walks && !self.core.has_work() && self.searches.is_empty()
     }
 
     /// Without waiting, and no more than a turn's worth; `false`: there will be no more.
@@ -333,6 +345,13 @@ impl<F: Fn(Command)> Task<F> {
             Request::OfferAll(answer) => {
                 self.core.offer_all();
                 let _ = answer.send(());
+            }
+            Request::WalkChanges(answer) => {
+                self.core.walk_changes();
+                let _ = answer.send(());
+            }
+            Request::Changes(max, answer) => {
+                let _ = answer.send(self.core.changes(max));
             }
             Request::Roster(answer) => {
                 let _ = answer.send(self.core.roster(now));
@@ -489,6 +508,17 @@ impl Observer {
     /// Has all that rules may want told again; [`Roster::complete`] says when it has been.
     pub async fn offer_all(&self) -> Option<()> {
         self.ask(Request::OfferAll).await
+    }
+
+    /// Has the journal told of all routes that are there, and from now on of what changes:
+    /// [`changes`](Self::changes).
+    pub async fn walk_changes(&self) -> Option<()> {
+        self.ask(Request::WalkChanges).await
+    }
+
+    /// Takes up to `max` routes that changed, and says how they are now.
+    pub async fn changes(&self, max: usize) -> Option<RouteChanges> {
+        self.ask(|answer| Request::Changes(max, answer)).await
     }
 
     /// All known peers.

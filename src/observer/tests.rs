@@ -2,6 +2,7 @@
 
 mod aggregation;
 mod capacity;
+pub(crate) mod changes;
 mod day;
 mod explain;
 mod feed;
@@ -11,7 +12,7 @@ mod identity;
 mod learn;
 mod limits;
 mod maintenance;
-mod model;
+pub(crate) mod model;
 mod offline;
 mod pages;
 mod query;

@@ -5,12 +5,13 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
+use tokio::sync::mpsc;
 use tracing::{debug, info, warn};
 
 use super::access::{NotWritten, Reader, TakenBack, Writer, Written, outcome};
 use super::audit::Audit;
 use super::trouble::Trouble;
-use super::{ApicStatus, Histogram};
+use super::{ApicStatus, Histogram, Wrote};
 use crate::apic::{self, Backoff, Roles};
 use crate::config::Config;
 use crate::config::model;
@@ -81,6 +82,27 @@ pub(super) struct Common {
     pub(super) clock: Clock,
     pub(super) audit: Audit,
     pub(super) instance: Arc<str>,
+    /// Who keeps a record of what was written.
+    pub(super) told: Option<mpsc::Sender<Wrote>>,
+}
+
+impl Common {
+    /// Tells what an APIC did or refused; nobody waits for who is told.
+    pub(super) fn tell(&self, apic: &Arc<str>, written: &Written) {
+        let refused = match &written.result {
+            Ok(()) => None,
+            Err(NotWritten::Apic(error @ (apic::Error::Refused { .. } | apic::Error::NotFound { .. }))) => {
+                Some(error.to_string())
+            }
+            // What comes again by itself is told when it is over.
+            Err(_) => return,
+        };
+        if let Some(told) = &self.told {
+            let changes = written.batch.changes.clone();
+            // It may have gone, or be slow: the audit file has all of it.
+            let _ = told.try_send(Wrote { at: written.at, apic: Arc::clone(apic), refused, changes });
+        }
+    }
 }
 
 impl Fabric {

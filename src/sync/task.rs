@@ -14,7 +14,7 @@ use super::audit::Ended;
 use super::fabric::{Common, Errand, Fabric, UnderWay};
 use super::records::{Place, Records};
 use super::saved::Saved;
-use super::{Controller, Histogram, Request};
+use super::{Controller, Histogram, Request, Wrote};
 use crate::apic::{self, Roles};
 use crate::config::Config;
 use crate::config::model::Mode;
@@ -55,7 +55,13 @@ impl End {
 }
 
 /// Starts the controller; without an `[[apic]]` it waits for a configuration that has one.
-pub fn start(config: Arc<Config>, observer: Observer, clock: Clock, records: Records) -> (Controller, End) {
+pub fn start(
+    config: Arc<Config>,
+    observer: Observer,
+    clock: Clock,
+    records: Records,
+    told: Option<mpsc::Sender<Wrote>>,
+) -> (Controller, End) {
     let Records { place, saved, audit, audited } = records;
     let instance = saved.instance.as_str().into();
     let (sender, requests) = mpsc::channel(REQUESTS);
@@ -63,7 +69,7 @@ pub fn start(config: Arc<Config>, observer: Observer, clock: Clock, records: Rec
     let task = Task {
         config,
         observer,
-        common: Common { clock, audit, instance },
+        common: Common { clock, audit, instance, told },
         place,
         saved,
         fabrics: Vec::new(),
@@ -276,6 +282,7 @@ impl Task {
             Ok((_, Done::Compared(scope, result, begun))) => fabric.compared(&scope, result, begun, now),
             Ok((_, Done::Written(written))) => {
                 // What is deleted waits for its brakes.
+                self.common.tell(fabric.name(), &written);
                 let deletes = written.batch.changes.iter().any(|change| change.operation == "delete");
                 if fabric.written(&written, now)
                     && !deletes

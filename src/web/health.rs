@@ -14,6 +14,7 @@ use tokio::time::{Instant, timeout};
 use super::params::Params;
 use super::problem::Problem;
 use super::{Shared, State};
+use crate::journal::Journal;
 use crate::metrics::{REVISION, Report};
 use crate::observer::{RouteQuery, StateFilter, view};
 use crate::time::Timestamp;
@@ -95,6 +96,7 @@ impl Shared {
             leaves: config.leaves.iter().map(|leaf| leaf.name.clone()).collect(),
             config: config.metrics.clone(),
             sync,
+            journal: self.app.journal.as_ref().map(Journal::status),
         })
     }
 

@@ -192,6 +192,7 @@ impl Server {
         let app = App {
             observer,
             sync,
+            journal: None,
             clock,
             sessions: Arc::clone(&sessions) as _,
             control,

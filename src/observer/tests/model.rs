@@ -32,7 +32,7 @@ const TAGS: [&[Community]; 4] = {
 };
 
 #[derive(Clone, Debug)]
-pub(super) enum Happening {
+pub(crate) enum Happening {
     /// Another session; the terms are one of a few.
     Up(usize, u8),
     /// Of which prefix, by which path, whether somebody else originated it, and with which of [`TAGS`].
@@ -53,7 +53,7 @@ pub(super) enum Happening {
     Wait,
 }
 
-pub(super) fn happening() -> impl Strategy<Value = Happening> {
+pub(crate) fn happening() -> impl Strategy<Value = Happening> {
     use Happening::*;
     let slot = || 0..SLOTS.len();
     prop_oneof![

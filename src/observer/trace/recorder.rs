@@ -17,7 +17,7 @@ use crate::config::{self, Config};
 use crate::observer::core::Core;
 use crate::observer::feed::Destination;
 use crate::observer::maintenance::{NoMaintenance, Whom, Window};
-use crate::observer::{Reported, State};
+use crate::observer::{Reported, RouteChanges, State};
 use crate::speaker::Event;
 use crate::time::Timestamp;
 
@@ -171,6 +171,18 @@ impl Recorded {
 
     pub(in crate::observer) fn offer_all(&mut self) {
         self.core.offer_all();
+    }
+
+    pub(in crate::observer) fn walk_changes(&mut self) {
+        self.core.walk_changes();
+    }
+
+    pub(in crate::observer) fn change_slice(&mut self) {
+        self.core.change_slice();
+    }
+
+    pub(in crate::observer) fn changes(&mut self, max: usize) -> RouteChanges {
+        self.core.changes(max)
     }
 
     pub(in crate::observer) fn take(

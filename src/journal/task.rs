@@ -1,0 +1,364 @@
+//! Follows what happens, and has it written: four times a second at most, one batch after the other.
+
+use std::collections::HashSet;
+use std::io;
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::{sleep, timeout};
+use tracing::{info, warn};
+
+use super::store::{Batch, Settled, Store, Unwritten, Written};
+use super::{Status, words};
+use crate::config::model;
+use crate::observer::findings::Kind;
+use crate::observer::view::{Event, Finding};
+use crate::observer::{Observer, Reported};
+use crate::sync::Wrote;
+use crate::time::{Clock, Timestamp};
+
+/// How often what happened is written: what comes and goes within is one change.
+const EVERY: Duration = Duration::from_millis(250);
+/// How often it is written that nothing happened.
+const ALIVE: Duration = Duration::from_secs(5);
+/// How long after a failure it is tried again.
+const AGAIN: Duration = Duration::from_secs(5);
+/// A disk that takes longer than this for a batch is one that fails.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// How long after the start a peer that is down may still come and say what it has.
+const GRACE: Duration = Duration::from_mins(6);
+/// How many route changes, events, and requests to an APIC a batch has at most.
+const ROUTES: usize = 4_000;
+const EVENTS: usize = 2_000;
+const WROTE: usize = 256;
+/// Who reports, and what is reported of.
+const SOURCE: &str = "journal";
+
+/// A batch, and who waits for its outcome.
+type Order = (Batch, oneshot::Sender<Result<Written, Unwritten>>);
+
+/// The thread that writes.
+pub(super) struct Scribe {
+    pub(super) path: PathBuf,
+    orders: mpsc::Sender<Order>,
+}
+
+impl Scribe {
+    /// Starts it. The file is opened with the first batch, and again after a failure.
+    ///
+    /// # Errors
+    /// There is no thread to be had.
+    pub(super) fn start(path: &Path, config: model::Journal) -> io::Result<Self> {
+        let (orders, mut received) = mpsc::channel::<Order>(1);
+        let file = path.to_owned();
+        thread::Builder::new().name("journal".to_owned()).spawn(move || {
+            let mut store = None;
+            while let Some((batch, outcome)) = received.blocking_recv() {
+                let written = write(&mut store, &file, &config, &batch);
+                // Who waits may have gone.
+                let _ = outcome.send(written);
+            }
+        })?;
+        Ok(Self { path: path.to_owned(), orders })
+    }
+}
+
+fn write(
+    store: &mut Option<Store>,
+    path: &Path,
+    config: &model::Journal,
+    batch: &Batch,
+) -> Result<Written, Unwritten> {
+    let mut opened = match store.take() {
+        Some(store) => store,
+        None => Store::open(path, config, batch.now)?,
+    };
+    let written = opened.write(batch);
+    // A file that was moved away, or a disk that was, is found again only by opening it.
+    *store = written.is_ok().then_some(opened);
+    written
+}
+
+/// Follows the observer.
+pub(super) struct Follower {
+    scribe: Scribe,
+    observer: Observer,
+    clock: Clock,
+    wrote: mpsc::Receiver<Wrote>,
+    status: watch::Sender<Status>,
+    /// The last event that is written.
+    event: u64,
+    findings: Option<Arc<[Finding]>>,
+    lost_track: u64,
+    /// Not everything that was there when this began has been told.
+    unsure: Unsure,
+    failing: Option<Failing>,
+    last: Timestamp,
+    started: Timestamp,
+}
+
+/// Whether it is known what is there.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Unsure {
+    /// It is.
+    No,
+    /// All of it is to be told anew: that is to be asked for.
+    Begin,
+    /// It is being told.
+    Told,
+    /// All was told; peers that have not told everything are waited for.
+    Waiting,
+}
+
+struct Failing {
+    since: Timestamp,
+    again: Timestamp,
+    why: String,
+}
+
+/// The way to end a [`Follower`]: who answers has written for the last time.
+pub(super) type Ended = oneshot::Sender<oneshot::Sender<()>>;
+
+impl Follower {
+    pub(super) fn start(
+        scribe: Scribe,
+        observer: Observer,
+        clock: Clock,
+        wrote: mpsc::Receiver<Wrote>,
+        status: watch::Sender<Status>,
+    ) -> Ended {
+        let (end, ended) = oneshot::channel();
+        let now = clock.now();
+        let follower = Self {
+            scribe,
+            observer,
+            clock,
+            wrote,
+            status,
+            event: 0,
+            findings: None,
+            lost_track: 0,
+            unsure: Unsure::Begin,
+            failing: None,
+            last: now,
+            started: now,
+        };
+        tokio::spawn(follower.run(ended));
+        end
+    }
+
+    async fn run(mut self, mut end: oneshot::Receiver<oneshot::Sender<()>>) {
+        loop {
+            let ended = tokio::select! {
+                () = sleep(EVERY) => None,
+                ended = &mut end => Some(ended),
+            };
+            let now = self.clock.now();
+            let waits = self.failing.as_ref().is_some_and(|failing| now < failing.again);
+            if ended.is_none() && waits {
+                continue;
+            }
+            while self.turn(now, ended.is_some()).await == Turn::Full {}
+            if let Some(done) = ended {
+                // Who asked may have gone, or nobody did.
+                let _ = done.map(|done| done.send(()));
+                return;
+            }
+        }
+    }
+
+    /// Has written what happened since the last turn.
+    async fn turn(&mut self, now: Timestamp, last: bool) -> Turn {
+        let Some((batch, full)) = self.collect(now, last).await else { return Turn::Done };
+        let (events, findings) = (batch.last_event, batch.batch.findings.clone());
+        match self.order(batch.batch).await {
+            Ok(written) => {
+                self.event = events.unwrap_or(self.event);
+                self.findings = findings.or_else(|| self.findings.take());
+                self.last = now;
+                self.settled(&written);
+                self.well(&written, now).await;
+                if full { Turn::Full } else { Turn::Done }
+            }
+            Err(why) => {
+                self.failed(why, now).await;
+                Turn::Done
+            }
+        }
+    }
+
+    /// What happened since the last turn; none, if nothing did.
+    async fn collect(&mut self, now: Timestamp, last: bool) -> Option<(Collected, bool)> {
+        let mut batch = Batch { now, last, ..Batch::default() };
+        let begins = self.unsure == Unsure::Begin;
+        if begins {
+            // Of what is told from now on nothing is missed.
+            self.observer.walk_changes().await?;
+            batch.unsure = true;
+            self.unsure = Unsure::Told;
+        }
+        let mut full = false;
+        let mut told = 0;
+        while told < ROUTES {
+            let changes = self.observer.changes(ROUTES - told).await?;
+            if changes.lost_track != self.lost_track {
+                self.lost_track = changes.lost_track;
+                batch.unsure = true;
+                self.unsure = Unsure::Told;
+            }
+            told += changes.routes.len();
+            full = changes.more;
+            let complete = changes.complete;
+            if !(changes.routes.is_empty() && changes.forgotten.is_empty()) {
+                batch.changes.push(changes);
+            }
+            if complete && self.unsure == Unsure::Told {
+                self.unsure = Unsure::Waiting;
+            }
+            if !full {
+                break;
+            }
+        }
+        let events = self.observer.events().since(self.event, EVENTS);
+        full |= events.len() == EVENTS;
+        let last_event = events.last().map(|event| event.id);
+        batch.events = self.gap(&events, now);
+        batch.events.extend(events.into_iter().filter(is_kept));
+        let findings = self.observer.findings().await?;
+        let same = self.findings.as_ref().is_some_and(|known| Arc::ptr_eq(known, &findings));
+        batch.findings = (!same).then_some(findings);
+        while batch.wrote.len() < WROTE
+            && let Ok(wrote) = self.wrote.try_recv()
+        {
+            batch.wrote.push(wrote);
+        }
+        if self.unsure == Unsure::Waiting {
+            batch.settled = Some(self.unsettled(now).await?);
+        }
+        let idle = batch.is_empty() && now.since(self.last) < ALIVE;
+        (!idle || last).then_some((Collected { batch, last_event }, full))
+    }
+
+    /// Says that nothing was written for some time, or that events are missing.
+    fn gap(&self, events: &[Arc<Event>], now: Timestamp) -> Vec<Arc<Event>> {
+        let missing = events.first().map_or(0, |first| first.id - 1 - self.event);
+        let since = self.failing.as_ref().map(|failing| (failing.since, failing.why.as_str()));
+        let Some((since, why)) = since.or_else(|| (missing > 0).then_some((self.last, "too much happened")))
+        else {
+            return Vec::new();
+        };
+        self.status.send_modify(|status| status.dropped += missing);
+        vec![Arc::new(words::gap(since, missing, why, now))]
+    }
+
+    /// Whose routes are not all known yet: of peers that have not told everything, and may still come.
+    async fn unsettled(&self, now: Timestamp) -> Option<Settled> {
+        let roster = self.observer.roster().await?;
+        let waits = |down_since: Timestamp| now.since(down_since.max(self.started)) < GRACE;
+        let unsettled = roster.peers.into_iter().filter(|peer| match peer.down_since {
+            None => !peer.settled,
+            Some(since) => waits(since),
+        });
+        let unsettled: HashSet<(Arc<str>, IpAddr)> =
+            unsettled.map(|peer| (peer.peer.leaf, peer.peer.address)).collect();
+        Some(Settled::AllBut(unsettled))
+    }
+
+    fn settled(&mut self, written: &Written) {
+        if self.unsure == Unsure::Waiting && !written.unsure {
+            self.unsure = Unsure::No;
+        }
+    }
+
+    /// Has a batch written, and waits for it.
+    async fn order(&mut self, batch: Batch) -> Result<Written, String> {
+        let ended = || "the thread that writes has ended".to_owned();
+        let (outcome, mut written) = oneshot::channel();
+        self.scribe.orders.send((batch, outcome)).await.map_err(|_| ended())?;
+        let mut waited = Duration::ZERO;
+        loop {
+            match timeout(PATIENCE, &mut written).await {
+                Ok(written) => return written.map_err(|_| ended())?.map_err(|error| error.to_string()),
+                Err(_) => {
+                    waited += PATIENCE;
+                    self.report(Some(words::slow(waited))).await;
+                }
+            }
+        }
+    }
+
+    async fn well(&mut self, written: &Written, now: Timestamp) {
+        let bytes = written.bytes;
+        self.status
+            .send_modify(|status| (status.bytes, status.written, status.trouble) = (bytes, Some(now), None));
+        if let Some(failing) = self.failing.take() {
+            info!(
+                "the journal {} is written again; it has a gap since {}",
+                self.scribe.path.display(),
+                failing.since
+            );
+            self.report(None).await;
+        }
+    }
+
+    async fn failed(&mut self, why: String, now: Timestamp) {
+        // What was taken of the routes is lost.
+        self.unsure = Unsure::Begin;
+        self.status.send_modify(|status| {
+            status.failures += 1;
+            status.trouble = Some(why.clone());
+        });
+        if self.failing.is_none() {
+            warn!(
+                "the journal {} cannot be written: {why}; everything else goes on, and it is tried again every {} s",
+                self.scribe.path.display(),
+                AGAIN.as_secs()
+            );
+        }
+        let since = self.failing.as_ref().map_or(self.last, |failing| failing.since);
+        self.report(Some(why.clone())).await;
+        self.failing = Some(Failing { since, again: now.after(AGAIN), why });
+    }
+
+    /// Says what is wrong, or that nothing is.
+    async fn report(&self, why: Option<String>) {
+        let found = why.map(|why| Reported {
+            kind: Kind::JournalFailing,
+            object: super::schema::FILE.into(),
+            vrf: "".into(),
+            prefix: None,
+            severity: None,
+            summary: format!(
+                "the journal cannot be written: {why}; sessions, verdicts and alerts go on, and what happens meanwhile is \
+                 not kept"
+            ),
+            advice: String::new(),
+            evidence: vec![self.scribe.path.display().to_string()],
+        });
+        // Without an observer there is nothing to be told of.
+        let _ = self.observer.report(SOURCE.into(), found.into_iter().collect()).await;
+    }
+}
+
+/// What is to be written, and up to which event.
+struct Collected {
+    batch: Batch,
+    last_event: Option<u64>,
+}
+
+#[derive(PartialEq, Eq)]
+enum Turn {
+    /// There is more.
+    Full,
+    /// There is nothing more now.
+    Done,
+}
+
+/// Changes of routes come by another way: all of them, and each for itself.
+fn is_kept(event: &Arc<Event>) -> bool {
+    !event.kind.starts_with("route_") && event.kind != "routes_changed"
+}
