@@ -20,24 +20,28 @@
 //! to be looked at for few, it ends in time. So does a page of the plan under a filter; pages of one plan have one
 //! `id`: where that differs, the plan changed meanwhile.
 //!
-//! What changes something is a `POST`, and needs the bearer token of `http.token_file`; the answer is
+//! Where `http.read` says so, reading needs a token, too; `/healthz` and `/readyz` never do. Without one, a request for
+//! a host that is not ours is 421, on loopback and where there are `http.hosts`.
+//!
+//! What changes something is a `POST`, and needs a bearer token whose scope suffices: 401 without one, 403 where it
+//! does not; 403, too, if a browser says that a page of another site sent it. The answer is
 //! `{"result"}`, given once what was asked for is on the disk (if there is a `global.state_dir`) or says that it is
 //! not yet. Errors are `{"error": {"code", "message"}}`.
 //!
-//! | `POST` | body |
-//! |---|---|
-//! | `/api/v1/reload` | `{}` |
-//! | `/api/v1/peers/reset` | `{"leaf"?, "peer"}` |
-//! | `/api/v1/peers/forget` | `{"leaf"?, "peer"}`, or `{"node", "cluster"?}` |
-//! | `/api/v1/findings/ack` | `{"id", "reason"}` |
-//! | `/api/v1/maintenance` | `{"scope": {"node" or "rack" or "cluster": NAME}, "for": "2h", "reason"}` |
-//! | `/api/v1/maintenance/end` | `{"scope"}` |
-//! | `/api/v1/plan/apply` | `{}` |
-//! | `/api/v1/plan/approve` | `{"id"}`: that of the plan; lets through what this very plan holds back |
-//! | `/api/v1/eepgs/adopt` | `{"dn"}`: of a member or an EEPG of others |
-//! | `/api/v1/eepgs/release` | `{"eepg"?}`: a name or a `dn`; without it, everything |
-//! | `/api/v1/sync/pause` | `{"for": "2h", "reason"}`: at most 7 days |
-//! | `/api/v1/sync/resume` | `{}` |
+//! | `POST` | scope | body |
+//! |---|---|---|
+//! | `/api/v1/reload` | operate | `{}` |
+//! | `/api/v1/peers/reset` | operate | `{"leaf"?, "peer"}` |
+//! | `/api/v1/peers/forget` | operate | `{"leaf"?, "peer"}`, or `{"node", "cluster"?}` |
+//! | `/api/v1/findings/ack` | operate | `{"id", "reason"}` |
+//! | `/api/v1/maintenance` | operate | `{"scope": {"node" or "rack" or "cluster": NAME}, "for": "2h", "reason"}` |
+//! | `/api/v1/maintenance/end` | operate | `{"scope"}` |
+//! | `/api/v1/plan/apply` | approve | `{}` |
+//! | `/api/v1/plan/approve` | approve | `{"id"}`: that of the plan; lets through what this very plan holds back |
+//! | `/api/v1/eepgs/adopt` | approve | `{"dn"}`: of a member or an EEPG of others |
+//! | `/api/v1/eepgs/release` | approve | `{"eepg"?}`: a name or a `dn`; without it, everything |
+//! | `/api/v1/sync/pause` | operate | `{"for": "2h", "reason"}`: at most 7 days |
+//! | `/api/v1/sync/resume` | operate | `{}` |
 //!
 //! What a brake or observe mode refuses is 409 with the code `held`; a plan that is another by now, 409 with the code
 //! `changed`. Where no `[[apic]]` is configured, lists of EEPGs are empty, and changes of them 404.
@@ -73,6 +77,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::{HeaderValue, header};
+use axum::middleware::{from_fn_with_state, map_response};
 use axum::response::Response;
 use axum::routing::{get, post};
 use socket2::{Domain, Protocol, Socket, Type};
@@ -88,6 +93,7 @@ use crate::observer::{Observer, Snapshot};
 use crate::speaker::{Cease, PeerId, PeerStats, Speaker};
 use crate::sync::Controller;
 use crate::time::{Clock, Timestamp};
+use auth::Ends;
 use connection::Bounded;
 pub use plan::Plan;
 use problem::Problem;
@@ -251,7 +257,8 @@ impl Web {
         for listener in self.listeners {
             let mut stop = stop.clone();
             let stopped = async move { _ = stop.wait_for(|stop| *stop).await };
-            let server = axum::serve(Bounded::new(listener, Arc::clone(&connections)), router.clone());
+            let service = router.clone().into_make_service_with_connect_info::<Ends>();
+            let server = axum::serve(Bounded::new(listener, Arc::clone(&connections)), service);
             servers.spawn(server.with_graceful_shutdown(stopped).into_future());
         }
         _ = stop.wait_for(|stop| *stop).await;
@@ -350,13 +357,14 @@ fn router(app: App) -> Router {
     Router::new()
         .route("/", get(health::index))
         .route("/metrics", get(health::metrics))
+        .nest("/api/v1", api)
+        .route_layer(from_fn_with_state(Arc::clone(&shared), auth::guard))
         .route("/healthz", get(health::healthz))
         .route("/readyz", get(health::readyz))
-        .nest("/api/v1", api)
         .fallback(problem::not_found)
         .method_not_allowed_fallback(problem::method_not_allowed)
         .layer(DefaultBodyLimit::max(MAX_BODY))
-        .layer(axum::middleware::map_response(harden))
+        .layer(map_response(harden))
         .with_state(shared)
 }
 

@@ -4,6 +4,7 @@
 use std::io;
 use std::path::Path;
 
+use thirdleaf::config::model::Reading;
 use thirdleaf::config::{Config, Environment, Errors, diff, parse, text};
 
 /// What every file and every variable that holds a secret says.
@@ -93,7 +94,8 @@ fn is_read_as_shown(config: &Config) {
 }
 
 fn without_secrets(mut config: Config) -> Config {
-    config.http.token = None;
+    config.http.tokens.clear();
+    config.http.read = Reading::default();
     config.neighbors.iter_mut().for_each(|entry| entry.password = None);
     config
 }

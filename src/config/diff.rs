@@ -12,6 +12,7 @@ use serde_json::Value;
 
 use super::model::{Allow, AsRange, Config, Leaf, Neighbors, Node};
 
+mod http;
 mod sync;
 
 /// Keys of a neighbors entry that are terms of a session; `password` and `peer_as` are, too.
@@ -103,6 +104,7 @@ pub fn diff(old: &Config, new: &Config) -> Changes {
         }
         changes.add_all(Effect::Apply, "", lines(name, &old, &new));
     }
+    http::http(&mut changes, &old.http, &new.http);
     sync::sync(&mut changes, old, new);
     changes.0.sort_by_key(|change| change.effect);
     changes
@@ -116,11 +118,8 @@ pub fn same_terms(old: &Neighbors, new: &Neighbors) -> bool {
 
 fn restart(changes: &mut Changes, old: &Config, new: &Config) {
     let mut restart = lines("global", &json(&old.global), &json(&new.global));
-    restart.extend(lines("http", &json(&old.http), &json(&new.http)));
     restart.extend(lines("journal", &json(&old.journal), &json(&new.journal)));
-    if old.http.token.is_some() && new.http.token.is_some() && old.http.token != new.http.token {
-        restart.push("http.token: another token".to_owned());
-    }
+    restart.extend(lines("http.listen", &json(&old.http.listen), &json(&new.http.listen)));
     let restart = restart.into_iter().map(|line| format!("{line} (needs a restart)")).collect();
     changes.add_all(Effect::Restart, "", restart);
 }

@@ -14,11 +14,13 @@ use super::shown;
 mod class;
 mod community;
 mod journal;
+mod http;
 mod sync;
 
 pub use class::Class;
 pub use community::{Community, NoCommunity};
 pub use journal::{Fsync, Journal};
+pub use http::{Http, Reading, Scope, Token};
 pub use sync::{
     Apic, Auth, Caps, Contracts, Digest, Eepg, FabricCaps, MassWithdraw, Match, Mode, Piece, Redirect,
     Safety, SubnetScope, Template, Trust,
@@ -107,15 +109,6 @@ pub enum LogLevel {
     Debug,
     /// And everything.
     Trace,
-}
-
-/// `[http]`: restart-only.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Http {
-    /// Where to serve metrics and the API.
-    pub listen: Vec<SocketAddr>,
-    /// The bearer token for calls that change something; none: all such calls are refused.
-    pub token: Option<Secret>,
 }
 
 /// `[[leaf]]`: a virtual leaf.

@@ -1,7 +1,7 @@
 //! From the text to the model, a section at a time, top-down; each section is checked against those
 //! before it.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,14 +11,13 @@ use ipnet::IpNet;
 
 use super::environment::Environment;
 use super::error::{Error, Errors};
-use super::model::{
-    Config, FabricLimits, Findings, Global, Http, Log, LogFormat, LogLevel, Metrics, PerPeer,
-};
+use super::model::{Config, FabricLimits, Findings, Global, Log, LogFormat, LogLevel, Metrics, PerPeer};
 use super::source::Sources;
 use super::table::{Place, Reporter, Section, Value, suggestion};
 
 mod apic;
 mod eepg;
+mod http;
 mod include;
 mod journal;
 mod leaf;
@@ -100,7 +99,7 @@ fn root(mut root: Section<'_, '_>, secrets: &Secrets<'_>) -> Config {
     root.take("include");
     let mut listeners = Listeners::default();
     let (global, own_name) = global(root.section("global"));
-    let http = http(root.section("http"), secrets, &mut listeners);
+    let http = http::http(root.section("http"), secrets, &mut listeners);
     let wrong_before = root.reporter().count();
     let leaves = leaf::leaves(&mut root, &mut listeners);
     let neighbors = neighbors::neighbors(&mut root, &leaves, secrets);
@@ -165,15 +164,6 @@ fn global(mut section: Section<'_, '_>) -> (Global, Option<(Arc<str>, Place)>) {
     let format = log.read("format", |value| value.choice(&formats)).unwrap_or_default();
     let level = log.read("level", |value| value.choice(&levels)).unwrap_or_default();
     (Global { name, state_dir, log: Log { format, level } }, named)
-}
-
-fn http(mut section: Section<'_, '_>, secrets: &Secrets<'_>, listeners: &mut Listeners) -> Http {
-    let listen = match section.take("listen") {
-        Some(value) => listeners.claim(value, "[http]"),
-        None => listeners.claim_default(SocketAddr::from(([127, 0, 0, 1], 9179)), "[http]"),
-    };
-    let token = secrets.token(&mut section);
-    Http { listen, token }
 }
 
 fn findings(mut section: Section<'_, '_>) -> Findings {

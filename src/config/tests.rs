@@ -10,8 +10,8 @@ use proptest::prelude::{prop_assert, proptest};
 use serde_json::{Value, json};
 
 use super::model::{
-    AllowClass, AsRange, Expect, LimitAction, LogFormat, LogLevel, NextHop, OriginAs, PerPeer, Secret,
-    Transit, Unique, UniqueAs,
+    AllowClass, AsRange, Expect, LimitAction, LogFormat, LogLevel, NextHop, OriginAs, PerPeer, Reading,
+    Scope, Secret, Transit, Unique, UniqueAs,
 };
 use super::{Config, Environment, Errors, load, parse};
 
@@ -20,6 +20,7 @@ mod changes;
 mod include;
 mod secrets;
 mod sync;
+mod tokens;
 
 /// The shortest useful file.
 const SHORTEST: &str = r#"
@@ -53,7 +54,7 @@ const REFERENCE: &str = include_str!("../../deploy/thirdleaf.toml");
 #[derive(Default)]
 struct Fake {
     files: HashMap<&'static str, String>,
-    variables: HashMap<&'static str, String>,
+    variables: HashMap<String, String>,
 }
 
 impl Fake {
@@ -62,8 +63,8 @@ impl Fake {
         self
     }
 
-    fn variable(mut self, name: &'static str, text: impl Into<String>) -> Self {
-        self.variables.insert(name, text.into());
+    fn variable(mut self, name: impl Into<String>, text: impl Into<String>) -> Self {
+        self.variables.insert(name.into(), text.into());
         self
     }
 }
@@ -112,7 +113,7 @@ fn the_shortest_file_has_the_defaults() {
     assert_eq!((config.global.name, config.global.state_dir), (None, None));
     assert_eq!((config.global.log.format, config.global.log.level), (LogFormat::Text, LogLevel::Info));
     assert_eq!(config.http.listen, ["127.0.0.1:9179".parse().unwrap()]);
-    assert_eq!(config.http.token, None);
+    assert_eq!((config.http.tokens.len(), config.http.read, config.http.hosts.len()), (0, Reading::Open, 0));
     let [leaf] = config.leaves.as_slice() else { panic!() };
     assert_eq!(
         (&*leaf.name, &*leaf.rack, &*leaf.cluster, &*leaf.vrf),
@@ -173,7 +174,8 @@ fn whole_reference() -> Config {
     let line = |line| if prose(line) { "" } else { line.strip_prefix('#').unwrap_or(line) };
     let text: Vec<&str> = REFERENCE.lines().map(line).collect();
     let secrets = Fake::default()
-        .file("/etc/thirdleaf/token", "sesame\n")
+        .file("/etc/thirdleaf/token", "open-sesame\n")
+        .file("/etc/thirdleaf/prometheus.token", "prometheus\n")
         .file("/etc/thirdleaf/rack1.md5", "key of rack 1\n")
         .file("/etc/thirdleaf/apic.password", "sesame\n")
         .file("/etc/thirdleaf/apic-ca.pem", sync::CERTIFICATE);
@@ -185,7 +187,11 @@ fn the_keys_of_the_reference_show_the_defaults() {
     let mut config = whole_reference();
     assert_eq!(config.global.name.take().as_deref(), Some("dc1"));
     assert_eq!(config.global.state_dir.take(), Some("/var/lib/thirdleaf".into()));
-    assert_eq!(config.http.token.take(), Some(Secret::new("sesame")));
+    let tokens: Vec<_> = std::mem::take(&mut config.http.tokens);
+    let tokens: Vec<_> =
+        tokens.iter().map(|token| (&*token.name, token.scope, token.secret.expose())).collect();
+    assert_eq!(tokens, [("admin", Scope::Approve, "open-sesame"), ("prometheus", Scope::Read, "prometheus")]);
+    assert_eq!(std::mem::take(&mut config.http.hosts).concat(), "thirdleaf.example.net");
     assert_eq!(config.neighbors[0].password.take(), Some(Secret::new("key of rack 1")));
     assert_eq!(config.neighbors[0].ttl_security_hops.take(), Some(1));
     let node = config.nodes.pop().unwrap();

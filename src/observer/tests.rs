@@ -67,7 +67,7 @@ fn config() -> Config {
             state_dir: None,
             log: Log { format: LogFormat::Text, level: LogLevel::Info },
         },
-        http: Http { listen: vec!["127.0.0.1:9179".parse().unwrap()], token: None },
+        http: Http { listen: vec!["127.0.0.1:9179".parse().unwrap()], ..Http::default() },
         leaves: vec![leaf("leaf1", "rack1"), leaf("leaf2", "rack1"), leaf("leaf3", "rack2")],
         neighbors: ["leaf1", "leaf2", "leaf3"]
             .iter()

@@ -35,7 +35,7 @@ fn config() -> Config {
             state_dir: None,
             log: model::Log { format: model::LogFormat::Text, level: model::LogLevel::Info },
         },
-        http: model::Http { listen: vec![], token: None },
+        http: model::Http { listen: vec![], ..model::Http::default() },
         leaves: vec![],
         neighbors: vec![],
         nodes: vec![Node {

@@ -58,7 +58,7 @@ pub(super) fn config(leaves: Vec<Leaf>, neighbors: Vec<Neighbors>) -> Config {
             state_dir: None,
             log: Log { format: LogFormat::Text, level: LogLevel::Info },
         },
-        http: Http { listen: vec![], token: None },
+        http: Http { listen: vec![], ..Http::default() },
         leaves,
         neighbors,
         nodes: vec![],

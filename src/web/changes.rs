@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
-use super::auth::Authorized;
+use super::auth::{Actor, Operator};
 use super::params::Params;
 use super::problem::Problem;
 use super::{Control, DISK, Shared, State};
@@ -76,7 +76,7 @@ const SHORTEST: Duration = Duration::from_secs(1);
 const LONGEST_REASON: usize = 500;
 
 pub(super) async fn reload(
-    _: Authorized,
+    Operator(actor): Operator,
     state: State,
     params: Params,
     body: Body,
@@ -84,13 +84,13 @@ pub(super) async fn reload(
     params.finish()?;
     nothing(body)?;
     match state.command(Control::Reload).await? {
-        Ok(result) => Ok(done(result)),
+        Ok(result) => Ok(done(&actor, result)),
         Err(message) => Err(Problem::new(StatusCode::BAD_REQUEST, "invalid_config", message)),
     }
 }
 
 pub(super) async fn reset(
-    _: Authorized,
+    Operator(actor): Operator,
     state: State,
     params: Params,
     body: Body,
@@ -100,13 +100,13 @@ pub(super) async fn reset(
     let candidates = state.candidates(&whom)?;
     match candidates.iter().filter(|peer| state.app.sessions.reset(peer)).count() {
         0 => Err(Problem::not_found(format!("{} has no session", whom.peer))),
-        1 => Ok(done(format!("session with {} reset", whom.peer))),
-        count => Ok(done(format!("{count} sessions with {} reset", whom.peer))),
+        1 => Ok(done(&actor, format!("session with {} reset", whom.peer))),
+        count => Ok(done(&actor, format!("{count} sessions with {} reset", whom.peer))),
     }
 }
 
 pub(super) async fn forget(
-    _: Authorized,
+    Operator(actor): Operator,
     state: State,
     params: Params,
     body: Body,
@@ -114,10 +114,10 @@ pub(super) async fn forget(
     params.finish()?;
     match parse(&octets(body)?)? {
         Forgotten { leaf, peer: Some(peer), node: None, cluster: None } => {
-            state.forget_peer(Whom { leaf, peer }).await
+            state.forget_peer(&actor, Whom { leaf, peer }).await
         }
         Forgotten { leaf: None, peer: None, node: Some(node), cluster } => {
-            state.forget_node(node, cluster).await
+            state.forget_node(&actor, node, cluster).await
         }
         _ => Err(Problem::bad_request(
             "body: name a \"peer\", and a \"leaf\" if one alone is meant, or a \"node\", and a \"cluster\" if one alone is meant",
@@ -126,7 +126,7 @@ pub(super) async fn forget(
 }
 
 pub(super) async fn acknowledge(
-    _: Authorized,
+    Operator(actor): Operator,
     state: State,
     params: Params,
     body: Body,
@@ -135,13 +135,13 @@ pub(super) async fn acknowledge(
     let Acknowledged { id, reason: given } = parse(&octets(body)?)?;
     let reason = reason(&given)?;
     if state.ask(state.app.observer.acknowledge(id.clone(), reason.clone())).await? {
-        return Ok(state.kept(format!("{id} acknowledged: {reason}")).await);
+        return Ok(state.kept(&actor, format!("{id} acknowledged: {reason}")).await);
     }
     Err(Problem::not_found(format!("there is no finding {id:?} that is pending or open")))
 }
 
 impl Shared {
-    async fn forget_peer(&self, whom: Whom) -> Result<Json<Done>, Problem> {
+    async fn forget_peer(&self, actor: &Actor, whom: Whom) -> Result<Json<Done>, Problem> {
         let candidates = self.candidates(&whom)?;
         let snapshot = self.snapshot().await?;
         if !candidates.iter().any(|peer| snapshot.peer(peer).is_some()) {
@@ -154,11 +154,16 @@ impl Shared {
                 let pinned = self.config().nodes.iter().any(|node| node.addresses.contains(&address));
                 Err(still_known(&address.to_string(), candidates.iter().any(is_up), pinned))
             }
-            _ => Ok(self.kept(format!("{} forgotten", whom.peer)).await),
+            _ => Ok(self.kept(actor, format!("{} forgotten", whom.peer)).await),
         }
     }
 
-    async fn forget_node(&self, node: String, cluster: Option<String>) -> Result<Json<Done>, Problem> {
+    async fn forget_node(
+        &self,
+        actor: &Actor,
+        node: String,
+        cluster: Option<String>,
+    ) -> Result<Json<Done>, Problem> {
         let snapshot = self.snapshot().await?;
         let peers = snapshot.peers.iter();
         let names = peers.filter(|peer| cluster.as_deref().is_none_or(|cluster| *peer.cluster == *cluster));
@@ -177,8 +182,8 @@ impl Shared {
                 let pinned = self.config().nodes.iter().any(|pin| *pin.name == *node);
                 Err(still_known(&node, up, pinned))
             }
-            1 => Ok(self.kept(format!("{node} forgotten")).await),
-            count => Ok(self.kept(format!("{node} forgotten, {count} peers")).await),
+            1 => Ok(self.kept(actor, format!("{node} forgotten")).await),
+            count => Ok(self.kept(actor, format!("{node} forgotten, {count} peers")).await),
         }
     }
 }
@@ -218,14 +223,14 @@ pub(super) fn duration(text: &str, longest: Duration) -> Result<Duration, Proble
 }
 
 /// Says what was done, to the client and in the log.
-pub(super) fn done(result: String) -> Json<Done> {
-    tracing::info!(result, "asked over HTTP");
+pub(super) fn done(actor: &Actor, result: String) -> Json<Done> {
+    tracing::info!(actor = &*actor.name, client = %actor.client, result, "asked over HTTP");
     Json(Done { result })
 }
 
 impl Shared {
     /// Says what was done, once that is on the disk; a disk that does not answer is not waited for.
-    pub(super) async fn kept(&self, result: String) -> Json<Done> {
+    pub(super) async fn kept(&self, actor: &Actor, result: String) -> Json<Done> {
         let asked = async {
             let Some(keep) = &self.app.keep else { return Some(true) };
             let (answer, kept) = oneshot::channel();
@@ -233,10 +238,10 @@ impl Shared {
             kept.await.ok()
         };
         if timeout(DISK, asked).await == Ok(Some(true)) {
-            return done(result);
+            return done(actor, result);
         }
         tracing::warn!(result, "what was asked for is in force, but not on the disk");
-        done(format!("{result} (not on the disk yet: a restart may forget it)"))
+        done(actor, format!("{result} (not on the disk yet: a restart may forget it)"))
     }
 
     /// Has the daemon do something, and waits until it is done.

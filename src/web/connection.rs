@@ -48,7 +48,8 @@ impl Listener for Bounded {
                 Ok((stream, address)) => {
                     // Events are small and must not wait for each other.
                     _ = stream.set_nodelay(true);
-                    return (Connection::new(stream, permit), address);
+                    let local = stream.local_addr().ok();
+                    return (Connection::new(stream, local, permit), address);
                 }
                 Err(error) => {
                     tracing::debug!(%error, "cannot accept an HTTP connection");
@@ -67,6 +68,7 @@ impl Listener for Bounded {
 /// a question that comes in drips is not a longer one.
 pub(super) struct Connection<S> {
     stream: S,
+    local: Option<SocketAddr>,
     moved: Instant,
     asked: bool,
     idle: Pin<Box<Sleep>>,
@@ -74,8 +76,14 @@ pub(super) struct Connection<S> {
 }
 
 impl<S> Connection<S> {
-    fn new(stream: S, permit: Option<OwnedSemaphorePermit>) -> Self {
-        Self { stream, moved: Instant::now(), asked: false, idle: Box::pin(sleep(IDLE)), _permit: permit }
+    fn new(stream: S, local: Option<SocketAddr>, permit: Option<OwnedSemaphorePermit>) -> Self {
+        let idle = Box::pin(sleep(IDLE));
+        Self { stream, local, moved: Instant::now(), asked: false, idle, _permit: permit }
+    }
+
+    /// Our end, if it is known.
+    pub(super) const fn local(&self) -> Option<SocketAddr> {
+        self.local
     }
 
     /// Notes that a question or an answer moved, or waits for the time at which none has for too long.
@@ -170,7 +178,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_request_that_comes_in_drips_is_given_up_and_an_answered_one_is_not() {
         let (mut client, server) = duplex(64);
-        let mut server = Connection::new(server, None);
+        let mut server = Connection::new(server, None, None);
         for _ in 0..30 {
             client.write_all(b"?").await.unwrap();
             server.read_u8().await.unwrap();

@@ -6,7 +6,7 @@ use axum::Json;
 use ipnet::IpNet;
 use serde::Deserialize;
 
-use super::auth::Authorized;
+use super::auth::Approver;
 use super::changes::{Body, Done, octets, parse};
 use super::lists::is;
 use super::page::{self, Key};
@@ -90,18 +90,18 @@ struct Released {
 }
 
 pub(super) async fn adopt(
-    _: Authorized,
+    Approver(actor): Approver,
     state: State,
     params: Params,
     body: Body,
 ) -> Result<Json<Done>, Problem> {
     params.finish()?;
     let Adopted { dn } = parse(&octets(body)?)?;
-    outcome(state.told(state.controller()?.adopt(dn)).await?)
+    outcome(&actor, state.told(state.controller()?.adopt(dn)).await?)
 }
 
 pub(super) async fn release(
-    _: Authorized,
+    Approver(actor): Approver,
     state: State,
     params: Params,
     body: Body,
@@ -113,7 +113,7 @@ pub(super) async fn release(
         Some(name) => Some(state.resolve(sync, &name).await?),
         None => None,
     };
-    outcome(state.told(sync.release(dn)).await?)
+    outcome(&actor, state.told(sync.release(dn)).await?)
 }
 
 impl Shared {

@@ -7,7 +7,7 @@ use axum::http::StatusCode;
 use serde::Deserialize;
 
 use super::State;
-use super::auth::Authorized;
+use super::auth::Operator;
 use super::changes::{Body, Done, duration, octets, parse, reason};
 use super::page;
 use super::params::Params;
@@ -65,7 +65,7 @@ pub(super) async fn list(state: State, mut params: Params) -> Result<Json<Page<W
 }
 
 pub(super) async fn start(
-    _: Authorized,
+    Operator(actor): Operator,
     state: State,
     params: Params,
     body: Body,
@@ -75,7 +75,7 @@ pub(super) async fn start(
     let (scope, time, reason) = (scope.whom()?, duration(&time, LONGEST)?, reason(&given)?);
     match state.ask(state.app.observer.start_maintenance(scope, time, reason)).await? {
         Ok(Window { scope, until, reason, .. }) => {
-            Ok(state.kept(format!("maintenance of {scope} until {until}: {reason}")).await)
+            Ok(state.kept(&actor, format!("maintenance of {scope} until {until}: {reason}")).await)
         }
         Err(error @ NoMaintenance::Unknown { .. }) => Err(Problem::not_found(error.to_string())),
         Err(error @ NoMaintenance::TooMany) => {
@@ -85,7 +85,7 @@ pub(super) async fn start(
 }
 
 pub(super) async fn end(
-    _: Authorized,
+    Operator(actor): Operator,
     state: State,
     params: Params,
     body: Body,
@@ -94,7 +94,7 @@ pub(super) async fn end(
     let Ended { scope } = parse(&octets(body)?)?;
     let scope = scope.whom()?;
     match state.ask(state.app.observer.end_maintenance(scope.clone())).await? {
-        Some(_) => Ok(state.kept(format!("maintenance of {scope} ended")).await),
+        Some(_) => Ok(state.kept(&actor, format!("maintenance of {scope} ended")).await),
         None => Err(Problem::not_found(format!("there is no maintenance of {scope}"))),
     }
 }

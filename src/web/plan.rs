@@ -3,7 +3,7 @@
 use axum::Json;
 use serde::{Deserialize, Serialize};
 
-use super::auth::Authorized;
+use super::auth::Approver;
 use super::changes::{Body, Done, nothing, octets, parse};
 use super::page;
 use super::params::Params;
@@ -154,25 +154,25 @@ struct Approved {
 }
 
 pub(super) async fn apply(
-    _: Authorized,
+    Approver(actor): Approver,
     state: State,
     params: Params,
     body: Body,
 ) -> Result<Json<Done>, Problem> {
     params.finish()?;
     nothing(body)?;
-    outcome(state.told(state.controller()?.apply()).await?)
+    outcome(&actor, state.told(state.controller()?.apply()).await?)
 }
 
 pub(super) async fn approve(
-    _: Authorized,
+    Approver(actor): Approver,
     state: State,
     params: Params,
     body: Body,
 ) -> Result<Json<Done>, Problem> {
     params.finish()?;
     let Approved { id } = parse(&octets(body)?)?;
-    outcome(state.told(state.controller()?.approve(id)).await?)
+    outcome(&actor, state.told(state.controller()?.approve(id)).await?)
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use axum::Json;
 use axum::http::StatusCode;
 use serde::Deserialize;
 
-use super::auth::Authorized;
+use super::auth::{Actor, Operator};
 use super::changes::{Body, Done, done, duration, nothing, octets, parse, reason};
 use super::params::Params;
 use super::problem::Problem;
@@ -27,7 +27,7 @@ struct Paused {
 }
 
 pub(super) async fn pause(
-    _: Authorized,
+    Operator(actor): Operator,
     state: State,
     params: Params,
     body: Body,
@@ -36,18 +36,18 @@ pub(super) async fn pause(
     let Paused { time, reason: given } = parse(&octets(body)?)?;
     let (time, reason) = (duration(&time, LONGEST_PAUSE)?, reason(&given)?);
     let pause = Pause { until: state.app.clock.now().after(time), reason };
-    outcome(state.told(state.controller()?.pause(Some(pause))).await?)
+    outcome(&actor, state.told(state.controller()?.pause(Some(pause))).await?)
 }
 
 pub(super) async fn resume(
-    _: Authorized,
+    Operator(actor): Operator,
     state: State,
     params: Params,
     body: Body,
 ) -> Result<Json<Done>, Problem> {
     params.finish()?;
     nothing(body)?;
-    outcome(state.told(state.controller()?.pause(None)).await?)
+    outcome(&actor, state.told(state.controller()?.pause(None)).await?)
 }
 
 impl Shared {
@@ -59,8 +59,8 @@ impl Shared {
 }
 
 /// What a call came to.
-pub(super) fn outcome(answer: Answer) -> Result<Json<Done>, Problem> {
-    answer.map(done).map_err(|refusal| {
+pub(super) fn outcome(actor: &Actor, answer: Answer) -> Result<Json<Done>, Problem> {
+    answer.map(|result| done(actor, result)).map_err(|refusal| {
         let (status, code) = match &refusal {
             Refusal::Unknown(_) => (StatusCode::NOT_FOUND, "not_found"),
             Refusal::Changed(_) => (StatusCode::CONFLICT, "changed"),

@@ -17,7 +17,7 @@ use crate::bgp::announce::Announcer;
 use crate::bgp::attribute::Builder;
 use crate::bgp::header::frame;
 use crate::bgp::{Batch, Families, Family, Negotiated, Update};
-use crate::config::model::Secret;
+use crate::config::model::{Scope, Secret, Token};
 use crate::config::{self, Config, Machine};
 use crate::metrics::{Refusal, Reload, Signatures};
 use crate::observer;
@@ -64,7 +64,9 @@ lengths = [26, 32]
 
 fn config(token: Option<&str>) -> Config {
     let mut config = config::parse(CONFIG, "test.toml".as_ref(), &Machine).unwrap();
-    config.http.token = token.map(Secret::new);
+    let admin =
+        |token| Token { name: Token::ADMIN.into(), scope: Scope::Approve, secret: Secret::new(token) };
+    config.http.tokens.extend(token.map(admin));
     config
 }
 

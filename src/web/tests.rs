@@ -6,6 +6,7 @@ use tokio::net::TcpStream;
 
 use super::testing::{Server, TOKEN, answer_of};
 use super::*;
+use crate::config::model::{Reading, Scope, Secret, Token};
 use crate::time::Clock;
 
 fn code(answer: &Value) -> &str {
@@ -104,6 +105,75 @@ async fn no_change_without_the_token() {
         let (status, refused) = answer_of(wrong).await;
         assert_eq!((status, code(&refused)), (StatusCode::UNAUTHORIZED, "token_wrong"));
     }
+}
+
+#[tokio::test]
+async fn each_change_needs_its_scope() {
+    let server = Server::start(Some(TOKEN)).await;
+    let token =
+        |name: &str, scope, secret: &str| Token { name: name.into(), scope, secret: Secret::new(secret) };
+    server.reconfigure(|config| {
+        config.http.tokens.push(token("prometheus", Scope::Read, "reads-only"));
+        config.http.tokens.push(token("ci", Scope::Operate, "operates-too"));
+    });
+    for (path, needed) in [
+        ("peers/reset", "operate"),
+        ("peers/forget", "operate"),
+        ("findings/ack", "operate"),
+        ("maintenance", "operate"),
+        ("maintenance/end", "operate"),
+        ("sync/pause", "operate"),
+        ("sync/resume", "operate"),
+        ("plan/apply", "approve"),
+        ("plan/approve", "approve"),
+        ("eepgs/adopt", "approve"),
+        ("eepgs/release", "approve"),
+    ] {
+        for (token, suffices) in [("reads-only", false), ("operates-too", needed == "operate"), (TOKEN, true)]
+        {
+            let request = server.request(Method::POST, &format!("/api/v1/{path}")).bearer_auth(token);
+            let (status, answer) = answer_of(request.body("?")).await;
+            assert_eq!(status != StatusCode::FORBIDDEN, suffices, "{path} {token} {answer}");
+            if !suffices {
+                assert_eq!(code(&answer), "scope_too_small");
+                let message = answer["error"]["message"].as_str().unwrap();
+                assert!(message.contains(&format!("{needed:?}")), "{message}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn reading_may_need_a_token_and_health_never_does() {
+    let server = Server::start(Some(TOKEN)).await;
+    server.reconfigure(|config| config.http.read = Reading::Token);
+    for path in ["/", "/metrics", "/api/v1/summary", "/api/v1/stream", "/api/v1/config"] {
+        let without = server.request(Method::GET, path).send().await.unwrap();
+        assert_eq!(without.status(), StatusCode::UNAUTHORIZED, "{path}");
+        let challenges: Vec<_> = without.headers().get_all("www-authenticate").iter().collect();
+        assert_eq!(challenges, ["Bearer", "Basic realm=\"thirdleaf\", charset=\"UTF-8\""]);
+        let with = server.request(Method::GET, path).bearer_auth(TOKEN).send().await.unwrap();
+        assert_eq!(with.status(), StatusCode::OK, "{path}");
+        let browser = server.request(Method::GET, path).basic_auth("me", Some(TOKEN)).send().await.unwrap();
+        assert_eq!(browser.status(), StatusCode::OK, "{path}");
+    }
+    for path in ["/healthz", "/readyz"] {
+        assert_eq!(server.get(path).await.0, StatusCode::OK, "{path}");
+    }
+    // A browser sends it whether its user wants that or not.
+    let request = server.request(Method::POST, "/api/v1/reload").basic_auth("me", Some(TOKEN));
+    assert_eq!(answer_of(request).await.0, StatusCode::UNAUTHORIZED);
+}
+
+#[tokio::test]
+async fn pages_of_other_sites_neither_read_nor_change() {
+    let server = Server::start(Some(TOKEN)).await;
+    let renamed = server.request(Method::GET, "/api/v1/routes").header("host", "evil.example");
+    let (status, answer) = answer_of(renamed).await;
+    assert_eq!((status, code(&answer)), (StatusCode::MISDIRECTED_REQUEST, "host_unknown"));
+    let request = server.request(Method::POST, "/api/v1/sync/resume").bearer_auth(TOKEN);
+    let (status, answer) = answer_of(request.header("origin", "http://evil.example")).await;
+    assert_eq!((status, code(&answer)), (StatusCode::FORBIDDEN, "cross_site"));
 }
 
 #[tokio::test]
@@ -206,7 +276,7 @@ async fn paths_and_methods_that_do_not_exist() {
 async fn secrets_never_leave() {
     let server = Server::start(Some(TOKEN)).await;
     let (_, config) = server.get("/api/v1/config").await;
-    assert_eq!(config["http"]["token"], "********");
+    assert_eq!(config["http"]["tokens"][0]["token"], "********");
     assert_eq!(config["leaf"][0]["name"], "rack1");
     assert!(!config.to_string().contains(TOKEN));
 }

@@ -40,13 +40,16 @@ impl Secrets<'_> {
     }
 
     /// `token_file` or `token_env`: a bearer token.
-    pub(super) fn token(&self, section: &mut Section<'_, '_>) -> Option<Secret> {
-        let (key, secret) = self.secret(section, &TOKEN)?;
-        let secret = secret?;
-        if !secret.chars().all(|char| char.is_ascii_graphic()) {
-            key.fail("a bearer token is one word of printable ASCII characters");
-        }
-        Some(Secret::new(secret))
+    pub(super) fn token<'r, 't>(&self, section: &mut Section<'r, 't>) -> Option<Found<'r, 't, Secret>> {
+        let (value, secret) = self.secret(section, &TOKEN)?;
+        let secret = secret.filter(|secret| {
+            let fits = secret.chars().all(|char| char.is_ascii_graphic());
+            if !fits {
+                value.fail("a bearer token is one word of printable ASCII characters");
+            }
+            fits
+        });
+        Some((value, secret.map(Secret::new)))
     }
 
     /// `password_file` or `password_env`: the password of a user.

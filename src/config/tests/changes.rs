@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::super::model::{Http, Neighbors, Node};
+use super::super::model::{Http, Neighbors, Node, Reading, Scope, Token};
 use super::super::{Changes, Effect, diff, same_terms};
 use super::{Config, Fake, SHORTEST, Secret, and, read, read_in, whole_reference, with};
 
@@ -51,14 +51,31 @@ fn restart_only_keys_refuse_the_file() {
 
 #[test]
 fn another_token_is_seen_and_not_shown() {
-    let token = |token: &str| Config {
-        http: Http { token: Some(Secret::new(token)), ..shortest().http },
-        ..shortest()
+    let with = |name: &str, scope, token: &str| {
+        let token = Token { name: name.into(), scope, secret: Secret::new(token) };
+        Config { http: Http { tokens: vec![token], ..shortest().http }, ..shortest() }
     };
-    let changes = diff(&token("hunter2"), &token("hunter3"));
-    assert_eq!(lines(&changes), ["Restart: http.token: another token (needs a restart)"]);
-    let changes = diff(&shortest(), &token("hunter2"));
-    assert_eq!(lines(&changes), ["Restart: http.token none -> \"********\" (needs a restart)"]);
+    let token = |token| with("ci", Scope::Operate, token);
+    for (old, new, expected) in [
+        (token("hunter2"), token("hunter3"), &["Apply: http: `ci` has another token"][..]),
+        (shortest(), token("hunter2"), &["Apply: http: `ci` gets a token: operate"]),
+        (token("hunter2"), shortest(), &["Apply: http: the token of `ci` is removed"]),
+        (
+            token("hunter2"),
+            with("ci", Scope::Approve, "hunter2"),
+            &["Apply: http: scope of `ci` operate -> approve"],
+        ),
+    ] {
+        let changes = diff(&old, &new);
+        assert_eq!(lines(&changes), expected);
+        assert!(!format!("{changes:?}").contains("hunter"));
+    }
+    let mut read = shortest();
+    (read.http.read, read.http.hosts) = (Reading::Token, vec!["tl.example".into()]);
+    assert_eq!(
+        lines(&diff(&shortest(), &read)),
+        ["Apply: http.read \"open\" -> \"token\"", "Apply: http.hosts [] -> [\"tl.example\"]"]
+    );
 }
 
 #[test]

@@ -54,7 +54,7 @@ fn a_whole_file_may_stand_in_pieces() {
 fn the_example_of_eepgs_can_be_taken_in() {
     let files = Fake::default()
         .file("/etc/thirdleaf/eepg.toml", include_str!("../../../deploy/eepg.toml"))
-        .file("/etc/thirdleaf/apic.password", "sesame\n")
+        .file("/etc/thirdleaf/apic.password", "open-sesame\n")
         .file("/etc/thirdleaf/apic-ca.pem", super::sync::CERTIFICATE);
     let text = including("[\"eepg.toml\"]") + "[global]\nname = \"dc1\"\n";
     let config = read_in(&text, &files).unwrap();
@@ -141,14 +141,14 @@ fn paths_are_relative_to_the_file_that_names_them() {
         .file("/etc/thirdleaf/sub/leaf.toml", format!("[[neighbors]]{neighbors}"))
         .file("/etc/thirdleaf/sub/key", "right")
         .file("/etc/thirdleaf/key", "wrong")
-        .file("/etc/thirdleaf/token", "sesame");
+        .file("/etc/thirdleaf/token", "open-sesame");
     let text = format!("{first}[http]\ntoken_file = \"token\"\n")
         .replace("version = 1", "version = 1\ninclude = \"sub/*\"");
     // The key matches, too, and is no TOML.
     assert!(read_in(&text, &files).unwrap_err().to_string().contains("sub/key:1:6"));
     let config = read_in(&text.replace("sub/*", "sub/*.toml"), &files).unwrap();
     assert_eq!(config.neighbors[0].password, Some(Secret::new("right")));
-    assert_eq!(config.http.token, Some(Secret::new("sesame")));
+    assert_eq!(config.http.tokens[0].secret, Secret::new("open-sesame"));
 }
 
 #[test]

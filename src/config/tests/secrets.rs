@@ -7,7 +7,7 @@ use super::super::{Environment, left_out};
 use super::{Config, Fake, REFERENCE, Secret, and, read_in, sync, with};
 
 const PEER_AS: &str = "peer_as = [\"65102-65199\"]";
-const SECRET: &str = "hunter2";
+const SECRET: &str = "hunter2-hunter2";
 
 #[test]
 fn come_from_files_and_variables_trimmed() {
@@ -15,10 +15,10 @@ fn come_from_files_and_variables_trimmed() {
     let text = format!("{text}\n[http]\ntoken_env = \"TOKEN\"\n");
     let environment = Fake::default()
         .file("/etc/thirdleaf/secrets/rack1", "two words \r\n\n")
-        .variable("TOKEN", " sesame\n");
+        .variable("TOKEN", " open-sesame\n");
     let config = read_in(&text, &environment).unwrap();
     assert_eq!(config.neighbors[0].password, Some(Secret::new("two words")));
-    assert_eq!(config.http.token, Some(Secret::new("sesame")));
+    assert_eq!(config.http.tokens[0].secret, Secret::new("open-sesame"));
 }
 
 #[test]
@@ -144,7 +144,7 @@ fn a_file_that_says_the_same_leaves_them_out() {
             .unwrap_or_else(|errors| panic!("{errors}"));
         let again = crate::config::text(&config).unwrap();
         assert!(!again.contains(SECRET) && !again.contains("***"), "{again}");
-        config.http.token = None;
+        config.http.tokens.clear();
         config.neighbors.iter_mut().for_each(|entry| entry.password = None);
         assert_eq!(
             read_in(&again, &Fake::default()).unwrap_or_else(|errors| panic!("{errors}")),

@@ -193,7 +193,7 @@ mod tests {
         assert_eq!(*config.apics[0].urls[0], *aci.url());
         let names: Vec<_> = config.eepgs.iter().map(|rule| rule.name.to_string()).collect();
         assert_eq!(names, ["web", "services", "pods-{rack}"]);
-        assert!(config.http.token.is_some());
+        assert!(!config.http.tokens.is_empty());
     }
 
     #[tokio::test]
