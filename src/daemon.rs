@@ -18,7 +18,8 @@ use crate::config::{self, Config, Machine};
 use crate::journal;
 use crate::metrics::{Reload, StateFile};
 use crate::observer::trace::Recorder;
-use crate::observer::{self, Command, Observer, Settings};
+use crate::observer::view::Event;
+use crate::observer::{self, Actor, Command, Observer, Settings};
 use crate::speaker::{Cease, ListenError, Speaker};
 use crate::sync::{self, Controller, Place, Records};
 use crate::time::Clock;
@@ -184,7 +185,7 @@ impl Daemon {
     pub async fn reload(&self) -> Result<String, String> {
         let (answer, answered) = oneshot::channel();
         let ended = || "thirdleaf is stopping".to_owned();
-        self.control.send(Control::Reload(answer)).await.map_err(|_| ended())?;
+        self.control.send(Control::Reload(None, answer)).await.map_err(|_| ended())?;
         answered.await.map_err(|_| ended())?
     }
 
@@ -258,19 +259,23 @@ struct Steward {
 
 impl Steward {
     async fn serve(self, mut requests: mpsc::Receiver<Control>) {
-        while let Some(Control::Reload(answer)) = requests.recv().await {
-            drop(answer.send(self.reload().await));
+        while let Some(Control::Reload(actor, answer)) = requests.recv().await {
+            drop(answer.send(self.reload(actor.as_ref()).await));
         }
     }
 
-    async fn reload(&self) -> Result<String, String> {
+    async fn reload(&self, actor: Option<&Actor>) -> Result<String, String> {
         let outcome = match &self.source {
-            Some(source) => self.take_up(source).await,
+            Some(source) => self.take_up(source, actor).await,
             None => Err("there is no configuration file to read".to_owned()),
         };
         match &outcome {
             Ok(changed) => info!(changed, "configuration reloaded"),
-            Err(error) => warn!("configuration not reloaded, the old one stays in force:\n{error}"),
+            Err(error) => {
+                warn!("configuration not reloaded, the old one stays in force:\n{error}");
+                let why = error.lines().next().unwrap_or_default();
+                self.tell(actor, "reload_failed", &format!("the configuration was not reloaded: {why}"));
+            }
         }
         self.status.send_modify(|status| {
             let error = outcome.as_ref().err();
@@ -283,8 +288,16 @@ impl Steward {
         outcome
     }
 
+    /// Tells what the observer does not.
+    fn tell(&self, actor: Option<&Actor>, kind: &str, text: &str) {
+        let at = self.clock.now();
+        let nobody = || Event { at, kind: kind.to_owned(), text: text.to_owned(), ..Event::default() };
+        let event = actor.map_or_else(nobody, |actor| actor.event(at, kind, text));
+        self.observer.events().append([event]);
+    }
+
     /// All of the file, or nothing of it.
-    async fn take_up(&self, source: &Path) -> Result<String, String> {
+    async fn take_up(&self, source: &Path, actor: Option<&Actor>) -> Result<String, String> {
         let path = source.to_owned();
         // A disk that is slow must not hold up sessions.
         let loaded = tokio::task::spawn_blocking(move || config::load(&path, &Machine)).await;
@@ -295,11 +308,13 @@ impl Steward {
             return Err(refused.join("\n"));
         }
         if **self.current.borrow() == new {
+            self.tell(actor, "reload", "the configuration was read again, and nothing changed");
             return Ok("nothing changed".to_owned());
         }
         let new = Arc::new(new);
         self.speaker.reconfigure(Arc::clone(&new)).await.map_err(|error| error.to_string())?;
-        if self.observer.reconfigure(Arc::clone(&new)).await.is_none() {
+        let observer = actor.map_or_else(|| self.observer.clone(), |actor| self.observer.by(actor));
+        if observer.reconfigure(Arc::clone(&new)).await.is_none() {
             return Err("the observer has ended".to_owned());
         }
         if self.controller.reconfigure(Arc::clone(&new)).await.is_none() {

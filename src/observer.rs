@@ -9,6 +9,7 @@
     warn(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)
 )]
 
+mod actor;
 mod aggregation;
 mod agreement;
 mod alarms;
@@ -52,6 +53,7 @@ pub mod view;
 mod work;
 
 pub use changes::{RouteChange, RouteChanges};
+pub use actor::Actor;
 pub use events::EventLog;
 pub use feed::Reported;
 pub use offline::Offline;

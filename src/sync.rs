@@ -26,6 +26,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::config::Config;
 use crate::eepg::{Answer, Counters, view};
+use crate::observer::Actor;
 use crate::time::Timestamp;
 
 pub use records::{Place, Records};
@@ -34,7 +35,9 @@ pub use task::{End, start};
 /// The handle: cheap to clone; every answer is `None` once the controller has ended.
 #[derive(Clone, Debug)]
 pub struct Controller {
-    requests: mpsc::Sender<Request>,
+    requests: mpsc::Sender<(Option<Actor>, Request)>,
+    /// Who asks, if it is somebody.
+    actor: Option<Actor>,
 }
 
 /// What is asked of the controller.
@@ -119,8 +122,14 @@ impl Status {
 
 impl Controller {
     /// A handle whose requests somebody else answers.
-    pub(crate) const fn of(requests: mpsc::Sender<Request>) -> Self {
-        Self { requests }
+    pub(crate) const fn of(requests: mpsc::Sender<(Option<Actor>, Request)>) -> Self {
+        Self { requests, actor: None }
+    }
+
+    /// The same, of which the audit says that `actor` wanted what it asks for.
+    #[must_use]
+    pub fn by(&self, actor: &Actor) -> Self {
+        Self { actor: Some(actor.clone()), ..self.clone() }
     }
 
     /// EEPGs and redirect policies.
@@ -190,7 +199,7 @@ impl Controller {
 
     async fn ask<T>(&self, request: impl FnOnce(oneshot::Sender<T>) -> Request) -> Option<T> {
         let (sender, answer) = oneshot::channel();
-        self.requests.send(request(sender)).await.ok()?;
+        self.requests.send((self.actor.clone(), request(sender))).await.ok()?;
         answer.await.ok()
     }
 }

@@ -67,6 +67,7 @@ mod stream;
 mod summary;
 #[cfg(test)]
 pub(crate) mod testing;
+mod trail;
 
 use std::io;
 use std::net::SocketAddr;
@@ -89,7 +90,7 @@ use tokio::time::timeout;
 use crate::config::Config;
 use crate::journal::Journal;
 use crate::metrics::{Refusal, Reload, Signatures, StateFile};
-use crate::observer::{Observer, Snapshot};
+use crate::observer::{Actor, Observer, Snapshot};
 use crate::speaker::{Cease, PeerId, PeerStats, Speaker};
 use crate::sync::Controller;
 use crate::time::{Clock, Timestamp};
@@ -192,8 +193,8 @@ impl Sessions for Speaker {
 /// What a client wants done that only the daemon can do.
 #[derive(Debug)]
 pub enum Control {
-    /// Read the configuration file again. Answers what changed, or why nothing did.
-    Reload(oneshot::Sender<Result<String, String>>),
+    /// Read the configuration file again, because somebody wants it. Answers what changed, or why nothing did.
+    Reload(Option<Actor>, oneshot::Sender<Result<String, String>>),
 }
 
 /// How the daemon itself does.
@@ -284,6 +285,7 @@ struct Shared {
     app: App,
     streams: Arc<Semaphore>,
     scrapes: Semaphore,
+    refusals: trail::Refusals,
 }
 
 type State = axum::extract::State<Arc<Shared>>;
@@ -328,7 +330,12 @@ impl Shared {
 
 fn router(app: App) -> Router {
     let streams = Arc::new(Semaphore::new(MAX_STREAMS));
-    let shared = Arc::new(Shared { app, streams, scrapes: Semaphore::new(MAX_SCRAPES) });
+    let shared = Arc::new(Shared {
+        app,
+        streams,
+        scrapes: Semaphore::new(MAX_SCRAPES),
+        refusals: trail::Refusals::default(),
+    });
     let api = Router::new()
         .route("/summary", get(summary::summary))
         .route("/peers", get(lists::peers))

@@ -137,7 +137,7 @@ fn a_reload_needs_the_token_and_prints_what_came_of_it() {
     std::fs::write(&file, format!("{TOKEN}\n")).unwrap();
     let url = server.url.clone();
     let daemon = runtime.spawn(async move {
-        let Some(Control::Reload(reply)) = server.control.recv().await else { panic!("no reload") };
+        let Some(Control::Reload(_, reply)) = server.control.recv().await else { panic!("no reload") };
         reply.send(Ok("nothing changed".to_owned())).unwrap();
         server
     });

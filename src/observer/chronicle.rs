@@ -2,6 +2,7 @@
 
 use ipnet::IpNet;
 
+use super::Actor;
 use super::findings::{Change, Transition};
 use super::maintenance::Window;
 use super::peers::Peer;
@@ -17,6 +18,8 @@ const EACH: u32 = 100;
 /// Collects events until the log takes them.
 pub(super) struct Chronicle {
     events: Vec<Event>,
+    /// Whose doing it is what happens.
+    actor: Option<Actor>,
     routes: Rate,
     findings: Rate,
 }
@@ -31,7 +34,8 @@ struct Rate {
 
 impl Chronicle {
     pub(super) fn new(now: Timestamp) -> Self {
-        let mut chronicle = Self { events: Vec::new(), routes: Rate::default(), findings: Rate::default() };
+        let mut chronicle =
+            Self { events: Vec::new(), actor: None, routes: Rate::default(), findings: Rate::default() };
         chronicle.push(now, "started", "the observer started".to_owned());
         chronicle
     }
@@ -40,18 +44,27 @@ impl Chronicle {
         std::mem::take(&mut self.events)
     }
 
+    /// Whose doing it is what happens next.
+    pub(super) fn attribute_to(&mut self, actor: Option<Actor>) {
+        self.actor = actor;
+    }
+
     pub(super) fn maintenance_started(&mut self, window: &Window, now: Timestamp) {
         let Window { scope, until, reason, .. } = window;
-        self.push(now, "maintenance_started", format!("maintenance of {scope} until {until}: {reason}"));
+        self.push_signed(
+            now,
+            "maintenance_started",
+            format!("maintenance of {scope} until {until}: {reason}"),
+        );
     }
 
     pub(super) fn maintenance_ended(&mut self, window: &Window, now: Timestamp) {
         let Window { scope, reason, .. } = window;
-        self.push(now, "maintenance_ended", format!("maintenance of {scope} is over: {reason}"));
+        self.push_signed(now, "maintenance_ended", format!("maintenance of {scope} is over: {reason}"));
     }
 
     pub(super) fn acknowledged(&mut self, id: &str, reason: &str, now: Timestamp) {
-        self.push(now, "finding_acknowledged", format!("{id} is acknowledged: {reason}"));
+        self.push_signed(now, "finding_acknowledged", format!("{id} is acknowledged: {reason}"));
     }
 
     pub(super) fn restored(&mut self, peers: usize, findings: usize, written: Timestamp, now: Timestamp) {
@@ -109,7 +122,7 @@ impl Chronicle {
     }
 
     pub(super) fn reload(&mut self, now: Timestamp) {
-        self.push(now, "reload", "a new configuration is in force".to_owned());
+        self.push_signed(now, "reload", "a new configuration is in force".to_owned());
     }
 
     /// A verdict came, changed or went.
@@ -178,6 +191,14 @@ impl Chronicle {
             text,
             ..Event::default()
         });
+    }
+
+    /// What somebody may have done.
+    fn push_signed(&mut self, at: Timestamp, kind: &str, text: String) {
+        self.push(at, kind, text);
+        if let (Some(actor), Some(event)) = (&self.actor, self.events.last_mut()) {
+            actor.sign(event);
+        }
     }
 
     fn push(&mut self, at: Timestamp, kind: &str, text: String) {

@@ -17,7 +17,7 @@ use super::feed::{Destination, Roster};
 use super::maintenance::{self, NoMaintenance, Whom, Window};
 use super::search::Search;
 use super::trace::{Recorded, Recorder};
-use super::{EventLog, Processing, Reported, RouteQuery, Snapshot, State, view};
+use super::{Actor, EventLog, Processing, Reported, RouteQuery, Snapshot, State, view};
 use crate::bgp::Families;
 use crate::config::Config;
 use crate::speaker::{Delivery, PeerId};
@@ -75,7 +75,9 @@ impl Default for Settings {
 /// The handle: cheap to clone; every answer is `None` once the observer has ended.
 #[derive(Clone, Debug)]
 pub struct Observer {
-    requests: mpsc::Sender<Request>,
+    requests: mpsc::Sender<(Option<Actor>, Request)>,
+    /// Who asks, if it is somebody.
+    actor: Option<Actor>,
     /// Something is to be told of.
     offered: Arc<Notify>,
     log: Arc<EventLog>,
@@ -161,6 +163,7 @@ pub fn spawn_with(
     let offered = Arc::new(Notify::new());
     let observer = Observer {
         requests: sender,
+        actor: None,
         offered: offered.clone(),
         log: log.clone(),
         heartbeat: heartbeat.clone(),
@@ -209,7 +212,7 @@ struct Task<F> {
     core: Recorded,
     clock: Clock,
     events: mpsc::Receiver<Delivery>,
-    requests: mpsc::Receiver<Request>,
+    requests: mpsc::Receiver<(Option<Actor>, Request)>,
     speaker: F,
     offered: Arc<Notify>,
     log: Arc<EventLog>,
@@ -294,8 +297,9 @@ impl<F: Fn(Command)> Task<F> {
     }
 
     /// Who asked may have gone meanwhile: that is fine.
-    fn answer(&mut self, request: Request) {
+    fn answer(&mut self, (actor, request): (Option<Actor>, Request)) {
         let now = self.clock.now();
+        self.core.attribute_to(actor);
         if request.is_change() {
             // Who changes something sees it changed.
             self.snapshot = None;
@@ -367,6 +371,7 @@ impl<F: Fn(Command)> Task<F> {
                 let _ = answer.send(self.core.forget_down(leaf.as_deref(), peer, now));
             }
         }
+        self.core.attribute_to(None);
     }
 
     fn snapshot(&mut self, now: Timestamp) -> Arc<Snapshot> {
@@ -416,6 +421,12 @@ impl<F: Fn(Command)> Task<F> {
 }
 
 impl Observer {
+    /// The same, of which events say that `actor` did what it asks for.
+    #[must_use]
+    pub fn by(&self, actor: &Actor) -> Self {
+        Self { actor: Some(actor.clone()), ..self.clone() }
+    }
+
     /// Answers when the observer comes round to it.
     pub async fn ping(&self) -> Option<()> {
         self.ask(Request::Ping).await
@@ -553,7 +564,7 @@ impl Observer {
 
     async fn ask<T>(&self, request: impl FnOnce(oneshot::Sender<T>) -> Request) -> Option<T> {
         let (sender, answer) = oneshot::channel();
-        self.requests.send(request(sender)).await.ok()?;
+        self.requests.send((self.actor.clone(), request(sender))).await.ok()?;
         answer.await.ok()
     }
 }

@@ -271,7 +271,9 @@ pub struct Event {
     pub at: Timestamp,
     /// `peer_up`, `peer_down`, `finding_pending`, `finding_open`, `finding_resolved`, `route_accepted`,
     /// `route_rejected`, `route_noted`, `route_withdrawn`, `reload`, `restored`, `maintenance_started`,
-    /// `maintenance_ended`, `finding_acknowledged`, ...
+    /// `maintenance_ended`, `finding_acknowledged`, ...; of what clients ask for: `reload_failed`, `peer_reset`,
+    /// `peer_forgotten`, `plan_applied`, `plan_approved`, `eepg_adopted`, `eepg_released`, `sync_paused`,
+    /// `sync_resumed`, and `access_refused` (no token, or one that may not) or `change_refused` (it cannot be done).
     pub kind: String,
     /// The cluster, if one is concerned.
     pub cluster: Option<String>,

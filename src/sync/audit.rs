@@ -1,7 +1,9 @@
-//! The audit file: a line of JSON for every write, on the disk before the request leaves, and one for its outcome.
+//! The audit file: a line of JSON for every write, on the disk before the request leaves, and one for its outcome; and
+//! one for what somebody asked for.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::net::IpAddr;
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -55,6 +57,23 @@ pub(super) struct Answered<'a> {
     pub(super) outcome: &'static str,
     pub(super) text: String,
     pub(super) seconds: f64,
+}
+
+/// The line of what somebody asked of us, and what we answered.
+#[derive(Serialize)]
+pub(super) struct Ordered<'a> {
+    pub(super) time: Timestamp,
+    /// `apply`, `approve`, `pause`, `resume`, `adopt` or `release`.
+    pub(super) event: &'static str,
+    pub(super) instance: &'a str,
+    /// The name of the token, and where the request came from.
+    pub(super) by: Option<&'a str>,
+    pub(super) client: Option<IpAddr>,
+    /// The plan, the object, or why.
+    pub(super) about: Option<&'a str>,
+    /// `done`, or why not.
+    pub(super) outcome: &'static str,
+    pub(super) text: String,
 }
 
 /// A line is not on the disk.

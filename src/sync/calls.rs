@@ -6,11 +6,13 @@ use std::time::Duration;
 use ipnet::IpNet;
 use tracing::{info, warn};
 
+use super::audit::Ordered;
 use super::fabric::Fabric;
 use super::task::{NoObserver, Task};
 use super::{Request, Status};
 use crate::config::model::Mode;
 use crate::eepg::{Answer, Refusal, view};
+use crate::observer::Actor;
 use crate::time::Timestamp;
 
 /// How long an answer waits for the disk.
@@ -18,10 +20,19 @@ const DISK: Duration = Duration::from_secs(5);
 /// Between the identifiers of the plans of several APICs.
 const JOINT: &str = ".";
 
+/// Something that somebody asked for.
+struct Order {
+    now: Timestamp,
+    event: &'static str,
+    about: Option<String>,
+    actor: Option<Actor>,
+}
+
 impl Task {
     /// Who asked may have gone meanwhile: that is fine.
-    pub(super) async fn answer(&mut self, request: Request) -> Result<(), NoObserver> {
+    pub(super) async fn answer(&mut self, actor: Option<Actor>, request: Request) -> Result<(), NoObserver> {
         let now = self.common.clock.now();
+        let order = |event, about| Order { now, event, about, actor };
         match request {
             Request::Eepgs(answer) => drop(answer.send(self.eepgs(now))),
             Request::Members(dn, after, limit, answer) => {
@@ -34,11 +45,28 @@ impl Task {
             Request::Holders(prefixes, answer) => drop(answer.send(self.holders(&prefixes))),
             Request::Why(vrf, prefix, answer) => drop(answer.send(self.why(&vrf, prefix, now))),
             Request::Status(answer) => drop(answer.send(self.status(now))),
-            Request::Apply(answer) => drop(answer.send(self.apply(now))),
-            Request::Approve(id, answer) => drop(answer.send(self.approve(&id, now))),
-            Request::Pause(pause, answer) => drop(answer.send(self.pause(pause, now).await)),
-            Request::Adopt(dn, answer) => drop(answer.send(self.adopt(&dn, now))),
-            Request::Release(dn, answer) => drop(answer.send(self.release(dn.as_deref(), now))),
+            Request::Apply(answer) => {
+                let outcome = self.apply(now);
+                drop(answer.send(self.audited(order("apply", None), outcome)));
+            }
+            Request::Approve(id, answer) => {
+                let outcome = self.approve(&id, now);
+                drop(answer.send(self.audited(order("approve", Some(id)), outcome)));
+            }
+            Request::Pause(pause, answer) => {
+                let event = if pause.is_some() { "pause" } else { "resume" };
+                let about = pause.as_ref().map(|pause| pause.reason.clone());
+                let outcome = self.pause(pause, now).await;
+                drop(answer.send(self.audited(order(event, about), outcome)));
+            }
+            Request::Adopt(dn, answer) => {
+                let outcome = self.adopt(&dn, now);
+                drop(answer.send(self.audited(order("adopt", Some(dn)), outcome)));
+            }
+            Request::Release(dn, answer) => {
+                let outcome = self.release(dn.as_deref(), now);
+                drop(answer.send(self.audited(order("release", dn), outcome)));
+            }
             Request::Reconfigure(config, answer) => {
                 let done = self.reconfigure(config).await;
                 let _ = answer.send(());
@@ -46,6 +74,30 @@ impl Task {
             }
         }
         Ok(())
+    }
+
+    /// Has a line written of what was asked for, and what became of it.
+    fn audited(&self, order: Order, answer: Answer) -> Answer {
+        let Order { now, event, about, actor } = order;
+        self.common.audit.note(&Ordered {
+            time: now,
+            event,
+            instance: &self.common.instance,
+            by: actor.as_ref().map(|actor| &*actor.name),
+            client: actor.as_ref().map(|actor| actor.client),
+            about: about.as_deref(),
+            outcome: match &answer {
+                Ok(_) => "done",
+                Err(Refusal::Unknown(_)) => "unknown",
+                Err(Refusal::Changed(_)) => "changed",
+                Err(Refusal::Held(_)) => "held",
+            },
+            text: match &answer {
+                Ok(text) => text.clone(),
+                Err(refusal) => refusal.to_string(),
+            },
+        });
+        answer
     }
 
     fn eepgs(&self, now: Timestamp) -> Vec<view::Eepg> {

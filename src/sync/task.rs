@@ -21,7 +21,7 @@ use crate::config::model::Mode;
 use crate::eepg::{Comparison, Scope};
 use crate::observer::feed::Roster;
 use crate::observer::findings::{Kind, Severity};
-use crate::observer::{Observer, Reported};
+use crate::observer::{Actor, Observer, Reported};
 use crate::time::{Clock, Timestamp};
 
 /// Requests that wait for their turn.
@@ -145,7 +145,7 @@ pub(super) struct NoObserver;
 impl Task {
     async fn run(
         mut self,
-        mut requests: mpsc::Receiver<Request>,
+        mut requests: mpsc::Receiver<(Option<Actor>, Request)>,
         mut end: oneshot::Receiver<oneshot::Sender<()>>,
         audited: Option<Ended>,
     ) {
@@ -164,7 +164,7 @@ impl Task {
                     self.returned(joined);
                     Ok(())
                 }
-                Some(request) = requests.recv() => self.answer(request).await,
+                Some((actor, request)) = requests.recv() => self.answer(actor, request).await,
                 offered = self.observer.offered(), if may_hear => match offered {
                     Some(()) => self.hear(None).await,
                     None => Err(NoObserver),

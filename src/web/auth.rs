@@ -6,7 +6,7 @@
 
 use std::hint::black_box;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use axum::extract::connect_info::{ConnectInfo, Connected};
 use axum::extract::{FromRequestParts, Request};
@@ -20,16 +20,35 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::connection::Bounded;
 use super::problem::Problem;
-use super::{Shared, State};
+use super::{Shared, State, trail};
 use crate::config::model::{Http, Reading, Scope, Token};
+use crate::observer::Actor;
 
-/// Where a connection begins and ends.
-#[derive(Clone, Copy, Debug)]
+/// Where the connection of a request begins and ends, and who asks for something.
+#[derive(Clone, Debug)]
 pub(super) struct Ends {
     /// Our address.
     pub(super) local: IpAddr,
     /// The client's; headers that say otherwise are not believed.
     pub(super) client: IpAddr,
+    /// The name of the token that was found in the request, whatever its scope.
+    who: Arc<OnceLock<Arc<str>>>,
+}
+
+impl Ends {
+    fn new(local: IpAddr, client: IpAddr) -> Self {
+        Self { local, client, who: Arc::default() }
+    }
+
+    /// The name of the token, if there was one.
+    pub(super) fn who(&self) -> Option<&str> {
+        self.who.get().map(|name| &**name)
+    }
+
+    /// Who asks for something, if that is known.
+    pub(super) fn actor(&self) -> Option<Actor> {
+        Some(Actor { name: self.who.get()?.clone(), client: self.client })
+    }
 }
 
 impl Connected<IncomingStream<'_, Bounded>> for Ends {
@@ -37,7 +56,7 @@ impl Connected<IncomingStream<'_, Bounded>> for Ends {
         let client = stream.remote_addr().ip();
         // An address that is not known is not that of this machine's own.
         let unknown = || if client.is_ipv4() { [0; 4].into() } else { [0; 16].into() };
-        Self { local: stream.io().local().map_or_else(unknown, |local: SocketAddr| local.ip()), client }
+        Self::new(stream.io().local().map_or_else(unknown, |local: SocketAddr| local.ip()), client)
     }
 }
 
@@ -45,18 +64,9 @@ impl<S: Send + Sync> FromRequestParts<S> for Ends {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
-        let ends = parts.extensions.get::<ConnectInfo<Self>>().map(|info| info.0);
+        let ends = parts.extensions.get::<ConnectInfo<Self>>().map(|info| info.0.clone());
         ends.ok_or_else(|| Problem::unavailable("the connection has no ends"))
     }
-}
-
-/// Who asks for something.
-#[derive(Clone, Debug)]
-pub(super) struct Actor {
-    /// The name of the token.
-    pub(super) name: Arc<str>,
-    /// Where the request came from.
-    pub(super) client: IpAddr,
 }
 
 /// Proof that the request carries a token that may operate.
@@ -83,18 +93,23 @@ impl FromRequestParts<Arc<Shared>> for Approver {
 
 async fn of_header(parts: &mut Parts, shared: &Shared, scope: Scope) -> Result<Actor, Problem> {
     let ends = Ends::from_request_parts(parts, shared).await?;
-    authorize(shared, ends, bearer(&parts.headers), scope)
+    authorize(shared, &ends, bearer(&parts.headers), scope)
 }
 
 /// Who may do what needs `scope`, by the token that the request carries.
 pub(super) fn authorize(
     shared: &Shared,
-    ends: Ends,
+    ends: &Ends,
     token: Option<&[u8]>,
     scope: Scope,
 ) -> Result<Actor, Problem> {
-    let holder = permitted(&shared.config().http, token, scope)?;
-    Ok(Actor { name: holder, client: ends.client })
+    let http = &shared.config().http;
+    if let Some(holder) = token.and_then(|token| holder(&http.tokens, token)) {
+        // One request has one token.
+        let _ = ends.who.set(holder.name.clone());
+    }
+    let name = permitted(http, token, scope)?;
+    Ok(Actor { name, client: ends.client })
 }
 
 /// The name of the token, if it may do what needs `scope`.
@@ -127,30 +142,27 @@ fn permitted(http: &Http, token: Option<&[u8]>, scope: Scope) -> Result<Arc<str>
 }
 
 /// Stands before all but the health of the daemon.
-pub(super) async fn guard(
-    state: State,
-    ends: Ends,
-    request: Request,
-    next: Next,
-) -> Result<Response, Problem> {
+pub(super) async fn guard(state: State, ends: Ends, mut request: Request, next: Next) -> Response {
+    // The next request of the same connection may be somebody else's.
+    let ends = Ends::new(ends.local, ends.client);
+    request.extensions_mut().insert(ConnectInfo(ends.clone()));
     if !request.method().is_safe() {
-        same_site(request.headers())?;
-        return Ok(next.run(request).await);
+        return trail::follow(state, ends, request, next).await;
     }
-    match may_read(&state.config().http, ends, request.headers()) {
-        Ok(()) => Ok(next.run(request).await),
+    match may_read(&state.config().http, &ends, request.headers()) {
+        Ok(()) => next.run(request).await,
         Err(problem) => {
             let mut response = problem.into_response();
             if response.status() == StatusCode::UNAUTHORIZED {
                 let basic = HeaderValue::from_static("Basic realm=\"thirdleaf\", charset=\"UTF-8\"");
                 response.headers_mut().append(header::WWW_AUTHENTICATE, basic);
             }
-            Ok(response)
+            response
         }
     }
 }
 
-fn may_read(http: &Http, ends: Ends, headers: &HeaderMap) -> Result<(), Problem> {
+fn may_read(http: &Http, ends: &Ends, headers: &HeaderMap) -> Result<(), Problem> {
     let basic = basic(headers);
     let token = bearer(headers).or(basic.as_deref());
     let needed = match http.read {
@@ -170,7 +182,7 @@ fn may_read(http: &Http, ends: Ends, headers: &HeaderMap) -> Result<(), Problem>
 /// Whether a request that carries no token is for this machine by a name of this machine: a page of somebody else whose
 /// name has come to point here must not read what is here. Off loopback, names are looked at once there are some in
 /// `http.hosts`.
-fn meant_for_us(http: &Http, ends: Ends, headers: &HeaderMap) -> Result<(), Problem> {
+fn meant_for_us(http: &Http, ends: &Ends, headers: &HeaderMap) -> Result<(), Problem> {
     let Some(host) = headers.get(header::HOST) else { return Ok(()) };
     let host = host.to_str().unwrap_or_default();
     let name = name_of(host);
@@ -193,7 +205,7 @@ fn name_of(host: &str) -> &str {
 }
 
 /// A browser says where a request comes from: a page of somebody else has nothing to change here.
-fn same_site(headers: &HeaderMap) -> Result<(), Problem> {
+pub(super) fn same_site(headers: &HeaderMap) -> Result<(), Problem> {
     let text = |name| headers.get(name).map(|value: &HeaderValue| value.to_str().unwrap_or_default());
     let is_ours = match (text(header::HeaderName::from_static("sec-fetch-site")), text(header::ORIGIN)) {
         (Some(site), _) => ["same-origin", "none"].contains(&site),

@@ -13,11 +13,12 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
-use super::auth::{Actor, Operator};
+use super::auth::Operator;
 use super::params::Params;
 use super::problem::Problem;
 use super::{Control, DISK, Shared, State};
 use crate::config;
+use crate::observer::Actor;
 use crate::observer::maintenance::did_you_mean;
 use crate::speaker::PeerId;
 
@@ -83,7 +84,7 @@ pub(super) async fn reload(
 ) -> Result<Json<Done>, Problem> {
     params.finish()?;
     nothing(body)?;
-    match state.command(Control::Reload).await? {
+    match state.command(|answer| Control::Reload(Some(actor.clone()), answer)).await? {
         Ok(result) => Ok(done(&actor, result)),
         Err(message) => Err(Problem::new(StatusCode::BAD_REQUEST, "invalid_config", message)),
     }
@@ -98,7 +99,13 @@ pub(super) async fn reset(
     params.finish()?;
     let whom: Whom = parse(&octets(body)?)?;
     let candidates = state.candidates(&whom)?;
-    match candidates.iter().filter(|peer| state.app.sessions.reset(peer)).count() {
+    let reset = candidates.iter().filter(|peer| state.app.sessions.reset(peer)).inspect(|peer| {
+        let leaf = peer.leaf.to_string();
+        state.did(&actor, "peer_reset", &format!("the session with {peer} was reset"), |event| {
+            (event.leaf, event.peer) = (Some(leaf), Some(peer.address));
+        });
+    });
+    match reset.count() {
         0 => Err(Problem::not_found(format!("{} has no session", whom.peer))),
         1 => Ok(done(&actor, format!("session with {} reset", whom.peer))),
         count => Ok(done(&actor, format!("{count} sessions with {} reset", whom.peer))),
@@ -134,7 +141,7 @@ pub(super) async fn acknowledge(
     params.finish()?;
     let Acknowledged { id, reason: given } = parse(&octets(body)?)?;
     let reason = reason(&given)?;
-    if state.ask(state.app.observer.acknowledge(id.clone(), reason.clone())).await? {
+    if state.ask(state.app.observer.by(&actor).acknowledge(id.clone(), reason.clone())).await? {
         return Ok(state.kept(&actor, format!("{id} acknowledged: {reason}")).await);
     }
     Err(Problem::not_found(format!("there is no finding {id:?} that is pending or open")))
@@ -148,13 +155,20 @@ impl Shared {
             return Err(Problem::not_found(format!("{} is not known", whom.peer)));
         }
         let address = whom.peer;
+        let leaf = whom.leaf.clone();
         match self.ask(self.app.observer.forget(whom.leaf, whom.peer)).await? {
             0 => {
                 let is_up = |peer| snapshot.peer(peer).is_some_and(|peer| peer.up);
                 let pinned = self.config().nodes.iter().any(|node| node.addresses.contains(&address));
                 Err(still_known(&address.to_string(), candidates.iter().any(is_up), pinned))
             }
-            _ => Ok(self.kept(actor, format!("{} forgotten", whom.peer)).await),
+            _ => {
+                let result = format!("{address} forgotten");
+                self.did(actor, "peer_forgotten", &result, |event| {
+                    (event.leaf, event.peer) = (leaf, Some(address));
+                });
+                Ok(self.kept(actor, result).await)
+            }
         }
     }
 
@@ -182,8 +196,16 @@ impl Shared {
                 let pinned = self.config().nodes.iter().any(|pin| *pin.name == *node);
                 Err(still_known(&node, up, pinned))
             }
-            1 => Ok(self.kept(actor, format!("{node} forgotten")).await),
-            count => Ok(self.kept(actor, format!("{node} forgotten, {count} peers")).await),
+            count => {
+                let result = match count {
+                    1 => format!("{node} forgotten"),
+                    _ => format!("{node} forgotten, {count} peers"),
+                };
+                self.did(actor, "peer_forgotten", &result, |event| {
+                    (event.node, event.cluster) = (Some(node), cluster);
+                });
+                Ok(self.kept(actor, result).await)
+            }
         }
     }
 }

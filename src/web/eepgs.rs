@@ -12,7 +12,6 @@ use super::lists::is;
 use super::page::{self, Key};
 use super::params::Params;
 use super::problem::Problem;
-use super::steer::outcome;
 use super::{Shared, State};
 use crate::config;
 use crate::eepg::view::{Eepg, Member};
@@ -97,7 +96,8 @@ pub(super) async fn adopt(
 ) -> Result<Json<Done>, Problem> {
     params.finish()?;
     let Adopted { dn } = parse(&octets(body)?)?;
-    outcome(&actor, state.told(state.controller()?.adopt(dn)).await?)
+    let answer = state.told(state.controller()?.by(&actor).adopt(dn)).await?;
+    state.outcome(&actor, "eepg_adopted", answer)
 }
 
 pub(super) async fn release(
@@ -113,7 +113,8 @@ pub(super) async fn release(
         Some(name) => Some(state.resolve(sync, &name).await?),
         None => None,
     };
-    outcome(&actor, state.told(sync.release(dn)).await?)
+    let answer = state.told(sync.by(&actor).release(dn)).await?;
+    state.outcome(&actor, "eepg_released", answer)
 }
 
 impl Shared {

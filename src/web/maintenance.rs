@@ -73,7 +73,7 @@ pub(super) async fn start(
     params.finish()?;
     let Begun { scope, time, reason: given } = parse(&octets(body)?)?;
     let (scope, time, reason) = (scope.whom()?, duration(&time, LONGEST)?, reason(&given)?);
-    match state.ask(state.app.observer.start_maintenance(scope, time, reason)).await? {
+    match state.ask(state.app.observer.by(&actor).start_maintenance(scope, time, reason)).await? {
         Ok(Window { scope, until, reason, .. }) => {
             Ok(state.kept(&actor, format!("maintenance of {scope} until {until}: {reason}")).await)
         }
@@ -93,7 +93,7 @@ pub(super) async fn end(
     params.finish()?;
     let Ended { scope } = parse(&octets(body)?)?;
     let scope = scope.whom()?;
-    match state.ask(state.app.observer.end_maintenance(scope.clone())).await? {
+    match state.ask(state.app.observer.by(&actor).end_maintenance(scope.clone())).await? {
         Some(_) => Ok(state.kept(&actor, format!("maintenance of {scope} ended")).await),
         None => Err(Problem::not_found(format!("there is no maintenance of {scope}"))),
     }

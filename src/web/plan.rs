@@ -8,7 +8,6 @@ use super::changes::{Body, Done, nothing, octets, parse};
 use super::page;
 use super::params::Params;
 use super::problem::Problem;
-use super::steer::outcome;
 use super::{Shared, State};
 use crate::config::model::Mode;
 use crate::eepg::Brake;
@@ -161,7 +160,8 @@ pub(super) async fn apply(
 ) -> Result<Json<Done>, Problem> {
     params.finish()?;
     nothing(body)?;
-    outcome(&actor, state.told(state.controller()?.apply()).await?)
+    let answer = state.told(state.controller()?.by(&actor).apply()).await?;
+    state.outcome(&actor, "plan_applied", answer)
 }
 
 pub(super) async fn approve(
@@ -172,7 +172,8 @@ pub(super) async fn approve(
 ) -> Result<Json<Done>, Problem> {
     params.finish()?;
     let Approved { id } = parse(&octets(body)?)?;
-    outcome(&actor, state.told(state.controller()?.approve(id)).await?)
+    let answer = state.told(state.controller()?.by(&actor).approve(id)).await?;
+    state.outcome(&actor, "plan_approved", answer)
 }
 
 #[cfg(test)]

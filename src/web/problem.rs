@@ -1,5 +1,8 @@
 //! Errors, all in one form.
 
+use std::fmt;
+use std::sync::Arc;
+
 use axum::Json;
 use axum::http::{HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
@@ -11,6 +14,21 @@ pub(super) struct Problem {
     status: StatusCode,
     cause: Cause,
 }
+
+/// Why, for those who watch an answer pass.
+#[derive(Clone, Debug)]
+pub(super) struct Told(Arc<str>);
+
+impl fmt::Display for Told {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // A message may be as long as a request.
+        let line = self.0.lines().next().unwrap_or_default();
+        f.write_str(line.get(..line.floor_char_boundary(LONGEST)).unwrap_or_default())
+    }
+}
+
+/// Octets of a message that are told to others.
+const LONGEST: usize = 300;
 
 #[derive(Debug, Serialize)]
 struct Cause {
@@ -47,10 +65,12 @@ impl Problem {
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let Self { status, cause } = self;
+        let told = Told(format!("{}: {}", cause.code, cause.message).into());
         let mut response = (status, Json(Body { error: cause })).into_response();
         if status == StatusCode::UNAUTHORIZED {
             response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
+        response.extensions_mut().insert(told);
         response
     }
 }

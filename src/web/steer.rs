@@ -6,13 +6,14 @@ use axum::Json;
 use axum::http::StatusCode;
 use serde::Deserialize;
 
-use super::auth::{Actor, Operator};
+use super::auth::Operator;
 use super::changes::{Body, Done, done, duration, nothing, octets, parse, reason};
 use super::params::Params;
 use super::problem::Problem;
 use super::{Shared, State};
 use crate::eepg::view::Pause;
 use crate::eepg::{Answer, Refusal};
+use crate::observer::Actor;
 use crate::sync::Controller;
 
 /// A pause is no way to switch the sync off for good.
@@ -36,7 +37,8 @@ pub(super) async fn pause(
     let Paused { time, reason: given } = parse(&octets(body)?)?;
     let (time, reason) = (duration(&time, LONGEST_PAUSE)?, reason(&given)?);
     let pause = Pause { until: state.app.clock.now().after(time), reason };
-    outcome(&actor, state.told(state.controller()?.pause(Some(pause))).await?)
+    let answer = state.told(state.controller()?.by(&actor).pause(Some(pause))).await?;
+    state.outcome(&actor, "sync_paused", answer)
 }
 
 pub(super) async fn resume(
@@ -47,7 +49,8 @@ pub(super) async fn resume(
 ) -> Result<Json<Done>, Problem> {
     params.finish()?;
     nothing(body)?;
-    outcome(&actor, state.told(state.controller()?.pause(None)).await?)
+    let answer = state.told(state.controller()?.by(&actor).pause(None)).await?;
+    state.outcome(&actor, "sync_resumed", answer)
 }
 
 impl Shared {
@@ -56,16 +59,19 @@ impl Shared {
         let none = || Problem::not_found("no [[apic]] is configured: there are no EEPGs to keep in step");
         self.sync().ok_or_else(none)
     }
-}
 
-/// What a call came to.
-pub(super) fn outcome(actor: &Actor, answer: Answer) -> Result<Json<Done>, Problem> {
-    answer.map(|result| done(actor, result)).map_err(|refusal| {
-        let (status, code) = match &refusal {
-            Refusal::Unknown(_) => (StatusCode::NOT_FOUND, "not_found"),
-            Refusal::Changed(_) => (StatusCode::CONFLICT, "changed"),
-            Refusal::Held(_) => (StatusCode::CONFLICT, "held"),
+    /// What a call came to.
+    pub(super) fn outcome(&self, actor: &Actor, kind: &str, answer: Answer) -> Result<Json<Done>, Problem> {
+        let refused = |refusal: Refusal| {
+            let (status, code) = match &refusal {
+                Refusal::Unknown(_) => (StatusCode::NOT_FOUND, "not_found"),
+                Refusal::Changed(_) => (StatusCode::CONFLICT, "changed"),
+                Refusal::Held(_) => (StatusCode::CONFLICT, "held"),
+            };
+            Problem::new(status, code, refusal.to_string())
         };
-        Problem::new(status, code, refusal.to_string())
-    })
+        let result = answer.map_err(refused)?;
+        self.did(actor, kind, &result, |_| {});
+        Ok(done(actor, result))
+    }
 }

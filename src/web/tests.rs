@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
+use super::testing::controller::Fabric;
 use super::testing::{Server, TOKEN, answer_of};
 use super::*;
 use crate::config::model::{Reading, Scope, Secret, Token};
@@ -191,7 +192,10 @@ async fn a_reload_is_the_daemons_to_make() {
     ] {
         let request = server.request(Method::POST, "/api/v1/reload").bearer_auth(TOKEN);
         let (answer, ()) = tokio::join!(answer_of(request), async {
-            let Some(Control::Reload(reply)) = server.control.recv().await else { panic!("no reload") };
+            let Some(Control::Reload(Some(actor), reply)) = server.control.recv().await else {
+                panic!("no reload")
+            };
+            assert_eq!(actor.to_string(), "admin from 127.0.0.1");
             reply.send(verdict).unwrap();
         });
         assert_eq!(answer, expected);
@@ -536,7 +540,108 @@ async fn a_finding_is_acknowledged_by_its_identity() {
     let (status, answer) = server.post("/api/v1/findings/ack", body).await;
     assert_eq!((status, &answer["result"]), (StatusCode::OK, &json!(format!("{id} acknowledged: a lab"))));
     let events = pages(&server, "events?kind=finding_acknowledged").await;
-    assert_eq!(events[0]["text"], format!("{id} is acknowledged: a lab"));
+    assert_eq!(events[0]["text"], format!("{id} is acknowledged: a lab (by admin from 127.0.0.1)"));
+    assert_eq!(events[0]["actor"], "admin");
+}
+
+#[tokio::test]
+async fn who_changes_something_stands_in_the_events() {
+    let server = Server::start_with(Some(TOKEN), Some(Fabric::new().serve().0)).await;
+    // Forgotten, but for the one that is pinned.
+    server.announce("192.168.1.7", &["10.244.0.0/26"]).await;
+    server.end(1).await;
+    for (path, body, kind, text) in [
+        (
+            "peers/reset",
+            json!({"peer": "fd00::2"}),
+            "peer_reset",
+            "the session with fd00::2 on rack2 was reset",
+        ),
+        ("peers/forget", json!({"peer": "192.168.1.7"}), "peer_forgotten", "192.168.1.7 forgotten"),
+        (
+            "maintenance",
+            json!({"scope": {"rack": "rack1"}, "for": "1h", "reason": "power"}),
+            "maintenance_started",
+            "maintenance of rack rack1 until",
+        ),
+        ("maintenance/end", json!({"scope": {"rack": "rack1"}}), "maintenance_ended", "is over: power"),
+        ("plan/apply", json!({}), "plan_applied", "done"),
+        ("plan/approve", json!({"id": "a1"}), "plan_approved", "done"),
+        ("eepgs/adopt", json!({"dn": "uni/tn-a"}), "eepg_adopted", "done"),
+        ("eepgs/release", json!({}), "eepg_released", "done"),
+        ("sync/pause", json!({"for": "1h", "reason": "lunch"}), "sync_paused", "done"),
+        ("sync/resume", json!({}), "sync_resumed", "done"),
+    ] {
+        let (status, answer) = server.post(&format!("/api/v1/{path}"), body).await;
+        assert_eq!(status, StatusCode::OK, "{path}: {answer}");
+        // What the observer tells, it tells when its turn is over.
+        let event = loop {
+            if let Some(event) = pages(&server, &format!("events?kind={kind}")).await.pop() {
+                break event;
+            }
+            tokio::task::yield_now().await;
+        };
+        let told = event["text"].as_str().unwrap();
+        assert!(told.contains(text) && told.ends_with(" (by admin from 127.0.0.1)"), "{told}");
+        assert_eq!(event["actor"], "admin", "{event}");
+    }
+    let reset = pages(&server, "events?kind=peer_reset").await;
+    assert_eq!((&reset[0]["leaf"], &reset[0]["peer"]), (&json!("rack2"), &json!("fd00::2")));
+}
+
+#[tokio::test]
+async fn who_is_refused_stands_in_the_events() {
+    let server = Server::start(Some(TOKEN)).await;
+    let ci = Token { name: "ci".into(), scope: Scope::Operate, secret: Secret::new("operates-too") };
+    server.reconfigure(|config| config.http.tokens.push(ci));
+    let post = |path: &str| server.request(Method::POST, &format!("/api/v1/{path}"));
+    for (request, kind, actor, text) in [
+        (post("reload"), "access_refused", Value::Null, "POST /api/v1/reload refused: token_missing: "),
+        (
+            post("reload").bearer_auth("guessed-it"),
+            "access_refused",
+            Value::Null,
+            "POST /api/v1/reload refused: token_wrong: ",
+        ),
+        (
+            post("plan/approve").bearer_auth("operates-too"),
+            "access_refused",
+            json!("ci"),
+            "POST /api/v1/plan/approve refused: scope_too_small: ",
+        ),
+        (
+            post("sync/resume").bearer_auth(TOKEN),
+            "change_refused",
+            json!("admin"),
+            "POST /api/v1/sync/resume refused: not_found: ",
+        ),
+    ] {
+        let (status, _) = answer_of(request).await;
+        assert!(status.is_client_error());
+        let event = pages(&server, "events").await.pop().unwrap();
+        assert_eq!((&event["kind"], &event["actor"]), (&json!(kind), &actor), "{event}");
+        let told = event["text"].as_str().unwrap();
+        assert!(told.starts_with(text) && told.contains("from 127.0.0.1)"), "{told}");
+        assert!(!told.contains("guessed-it") && !told.contains("operates-too"), "{told}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_knocks_all_day_fills_nothing() {
+    let server = Server::start(Some(TOKEN)).await;
+    for _ in 0..200 {
+        server.request(Method::POST, "/api/v1/reload").send().await.unwrap();
+    }
+    let told = pages(&server, "events?kind=access_refused").await;
+    assert_eq!(told.len(), 10);
+    let told = loop {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let told = pages(&server, "events?kind=access_refused").await;
+        if told.len() > 10 {
+            break told;
+        }
+    };
+    assert_eq!(told[10]["text"], "190 more changes were refused within a minute");
 }
 
 #[tokio::test]

@@ -17,7 +17,7 @@ use crate::config::{self, Config};
 use crate::observer::core::Core;
 use crate::observer::feed::Destination;
 use crate::observer::maintenance::{NoMaintenance, Whom, Window};
-use crate::observer::{Reported, RouteChanges, State};
+use crate::observer::{Actor, Reported, RouteChanges, State};
 use crate::speaker::Event;
 use crate::time::Timestamp;
 
@@ -59,6 +59,11 @@ impl Recorded {
             recorder.begin(&core);
         }
         Self { core, recorder }
+    }
+
+    /// Whose doing it is what happens next. The trace does not say: it is of what is found, not of who asked.
+    pub(in crate::observer) fn attribute_to(&mut self, actor: Option<Actor>) {
+        self.core.chronicle.attribute_to(actor);
     }
 
     pub(in crate::observer) fn handle(&mut self, event: Event, now: Timestamp) {

@@ -75,7 +75,7 @@ fn each_scope_includes_the_lower_ones() {
 
 #[test]
 fn reading_needs_a_token_where_the_configuration_says_so() {
-    let ends = |local: &str| Ends { local: local.parse().unwrap(), client: [127, 0, 0, 1].into() };
+    let ends = |local: &str| Ends::new(local.parse().unwrap(), [127, 0, 0, 1].into());
     let with = headers(&[("authorization", "Bearer reads-only")]);
     let wrong = headers(&[("authorization", "Bearer reads-onlx")]);
     for (read, local, needed) in [
@@ -88,18 +88,18 @@ fn reading_needs_a_token_where_the_configuration_says_so() {
         (Reading::Token, "127.0.0.1", true),
     ] {
         let http = http(read, &[]);
-        assert!(may_read(&http, ends(local), &with).is_ok());
+        assert!(may_read(&http, &ends(local), &with).is_ok());
         // What a proxy may say of the client is no reason to believe it.
         let forwarded = headers(&[("x-forwarded-for", "127.0.0.1"), ("forwarded", "for=127.0.0.1")]);
         for headers in [&wrong, &forwarded, &HeaderMap::new()] {
-            assert_eq!(may_read(&http, ends(local), headers).is_err(), needed, "{read:?} {local}");
+            assert_eq!(may_read(&http, &ends(local), headers).is_err(), needed, "{read:?} {local}");
         }
     }
 }
 
 #[test]
 fn a_name_that_is_not_ours_reads_nothing_from_loopback() {
-    let ends = |local: &str| Ends { local: local.parse().unwrap(), client: [127, 0, 0, 1].into() };
+    let ends = |local: &str| Ends::new(local.parse().unwrap(), [127, 0, 0, 1].into());
     for (local, hosts, host, expected) in [
         ("127.0.0.1", &[][..], "localhost:9179", true),
         ("127.0.0.1", &[], "LOCALHOST", true),
@@ -116,13 +116,13 @@ fn a_name_that_is_not_ours_reads_nothing_from_loopback() {
         ("10.0.0.1", &["tl.example"], "10.0.0.1:9179", true),
     ] {
         let http = http(Reading::Open, hosts);
-        let given = may_read(&http, ends(local), &headers(&[("host", host)]));
+        let given = may_read(&http, &ends(local), &headers(&[("host", host)]));
         assert_eq!(given.is_ok(), expected, "{local} {host}");
         // Who has a token is no page of somebody else.
         let with = headers(&[("host", host), ("authorization", "Bearer reads-only")]);
-        assert!(may_read(&http, ends(local), &with).is_ok());
+        assert!(may_read(&http, &ends(local), &with).is_ok());
     }
-    assert!(may_read(&http(Reading::Open, &[]), ends("127.0.0.1"), &HeaderMap::new()).is_ok());
+    assert!(may_read(&http(Reading::Open, &[]), &ends("127.0.0.1"), &HeaderMap::new()).is_ok());
 }
 
 #[test]

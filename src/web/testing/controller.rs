@@ -139,7 +139,7 @@ impl Fabric {
         let notes = Notes::default();
         let taken = notes.clone();
         tokio::spawn(async move {
-            while let Some(request) = requests.recv().await {
+            while let Some((_, request)) = requests.recv().await {
                 self.answer(request, &taken);
             }
         });

@@ -1,0 +1,146 @@
+//! Who changed what, and who was refused: each an event and a line of the log.
+
+#![expect(clippy::disallowed_methods, reason = "tells later what it only counted")]
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use axum::extract::Request;
+use axum::http::StatusCode;
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use tokio::time::sleep;
+
+use super::auth::{Ends, same_site};
+use super::problem::Told;
+use super::{Shared, State};
+use crate::observer::Actor;
+use crate::observer::view::Event;
+use crate::time::Timestamp;
+
+/// Refusals that are told one by one within a [`SPELL`]; the rest is told as a number: who knocks all day fills neither
+/// the log nor the journal.
+const EACH: u32 = 10;
+const SPELL: Duration = Duration::from_mins(1);
+
+/// How many refusals were told lately.
+#[derive(Debug, Default)]
+pub(super) struct Refusals(Mutex<Spell>);
+
+#[derive(Debug, Default)]
+struct Spell {
+    began: Timestamp,
+    told: u32,
+    untold: u64,
+}
+
+/// What becomes of a refusal.
+#[derive(Debug, PartialEq, Eq)]
+enum Fate {
+    Told,
+    /// The first that is only counted: what is counted is told when the spell is over.
+    CountedFirst,
+    Counted,
+}
+
+impl Refusals {
+    fn meet(&self, now: Timestamp) -> Fate {
+        let mut spell = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if now.since(spell.began) >= SPELL && spell.untold == 0 {
+            *spell = Spell { began: now, ..Spell::default() };
+        }
+        if spell.told < EACH {
+            spell.told += 1;
+            return Fate::Told;
+        }
+        spell.untold += 1;
+        if spell.untold == 1 { Fate::CountedFirst } else { Fate::Counted }
+    }
+
+    fn take(&self) -> u64 {
+        std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner).untold)
+    }
+}
+
+/// Lets a request through that may change something, and tells if it was refused.
+pub(super) async fn follow(state: State, ends: Ends, request: Request, next: Next) -> Response {
+    let what = format!("{} {}", request.method(), request.uri().path());
+    let response = match same_site(request.headers()) {
+        Ok(()) => next.run(request).await,
+        Err(problem) => problem.into_response(),
+    };
+    let status = response.status();
+    if status.is_client_error() || status.is_server_error() {
+        let why = response.extensions().get::<Told>().map_or_else(|| status.to_string(), ToString::to_string);
+        state.refused(&ends, status, &format!("{what} refused: {why}"));
+    }
+    response
+}
+
+impl Shared {
+    /// Tells what somebody did; `about` says whom it concerns.
+    pub(super) fn did(&self, actor: &Actor, kind: &str, text: &str, about: impl FnOnce(&mut Event)) {
+        let mut event = actor.event(self.app.clock.now(), kind, text);
+        about(&mut event);
+        self.app.observer.events().append([event]);
+    }
+
+    /// Tells of a change that was not made.
+    fn refused(self: &Arc<Self>, ends: &Ends, status: StatusCode, text: &str) {
+        let now = self.app.clock.now();
+        let access = [StatusCode::UNAUTHORIZED, StatusCode::FORBIDDEN].contains(&status);
+        let kind = if access { "access_refused" } else { "change_refused" };
+        match self.refusals.meet(now) {
+            Fate::Told => {
+                let (client, actor) = (ends.client, ends.who());
+                tracing::warn!(%client, actor, "{text}");
+                let event = match ends.actor() {
+                    Some(actor) => actor.event(now, kind, text),
+                    None => Event {
+                        at: now,
+                        kind: kind.to_owned(),
+                        text: format!("{text} (from {client})"),
+                        ..Event::default()
+                    },
+                };
+                self.app.observer.events().append([event]);
+            }
+            Fate::CountedFirst => drop(tokio::spawn(Arc::clone(self).tell_rest())),
+            Fate::Counted => {}
+        }
+    }
+
+    /// Tells how many were refused beside those that were told.
+    async fn tell_rest(self: Arc<Self>) {
+        let mut stop = self.app.stop.clone();
+        tokio::select! {
+            () = sleep(SPELL) => {}
+            _ = stop.wait_for(|stop| *stop) => {}
+        }
+        let text = format!("{} more changes were refused within a minute", self.refusals.take());
+        tracing::warn!("{text}");
+        let at = self.app.clock.now();
+        let event = Event { at, kind: "access_refused".to_owned(), text, ..Event::default() };
+        self.app.observer.events().append([event]);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_flood_of_refusals_is_counted() {
+        let refusals = Refusals::default();
+        let at = |second| Timestamp::from_micros(1_700_000_000_000_000).after(Duration::from_secs(second));
+        for _ in 0..EACH {
+            assert_eq!(refusals.meet(at(0)), Fate::Told);
+        }
+        assert_eq!(refusals.meet(at(1)), Fate::CountedFirst);
+        assert_eq!(refusals.meet(at(2)), Fate::Counted);
+        // What is counted is told before anything else is.
+        assert_eq!(refusals.meet(at(90)), Fate::Counted);
+        assert_eq!(refusals.take(), 3);
+        assert_eq!(refusals.meet(at(91)), Fate::Told);
+    }
+}
