@@ -2,7 +2,7 @@
 //!
 //! | `GET` | parameters |
 //! |---|---|
-//! | `/metrics`, `/healthz`, `/readyz`, `/` | |
+//! | `/metrics`, `/healthz`, `/readyz`, `/` | (`/metrics` comes as gzip to those who accept it) |
 //! | `/api/v1/summary`, `/api/v1/config`, `/api/v1/version` | |
 //! | `/api/v1/peers` | `leaf`, `node`, `cluster`, `vrf`, `peer`, `state` = `up`, `down` or a name of RFC 4271 |
 //! | `/api/v1/routes` | `prefix`, `match` = `exact`, `longer` or `covering`, `class`, `node`, `leaf`, `peer`, `cluster`, `vrf`, `state` = `accepted`, `rejected`, `noted` or `stale`, `reason`, `community` |
@@ -54,6 +54,7 @@ mod auth;
 mod changes;
 mod connection;
 mod eepgs;
+mod gzip;
 mod health;
 mod holders;
 mod lists;
@@ -96,6 +97,7 @@ use crate::sync::Controller;
 use crate::time::{Clock, Timestamp};
 use auth::Ends;
 use connection::Bounded;
+use gzip::Packers;
 pub use plan::Plan;
 use problem::Problem;
 pub use summary::{Apic, Summary};
@@ -286,6 +288,7 @@ struct Shared {
     streams: Arc<Semaphore>,
     scrapes: Semaphore,
     refusals: trail::Refusals,
+    packers: Packers,
 }
 
 type State = axum::extract::State<Arc<Shared>>;
@@ -335,6 +338,7 @@ fn router(app: App) -> Router {
         streams,
         scrapes: Semaphore::new(MAX_SCRAPES),
         refusals: trail::Refusals::default(),
+        packers: Packers::new(),
     });
     let api = Router::new()
         .route("/summary", get(summary::summary))

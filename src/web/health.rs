@@ -4,18 +4,19 @@ use std::io;
 use std::time::Duration;
 
 use axum::Json;
-use axum::body::Body;
-use axum::http::{HeaderName, header};
-use axum::response::Html;
+use axum::body::{Body, Bytes};
+use axum::http::{HeaderMap, header};
+use axum::response::{Html, Response};
 use futures_util::stream;
 use serde::Serialize;
 use tokio::time::{Instant, timeout};
 
+use super::gzip::Packer;
 use super::params::Params;
 use super::problem::Problem;
 use super::{Shared, State};
 use crate::journal::Journal;
-use crate::metrics::{REVISION, Report};
+use crate::metrics::{Pieces, REVISION, Report};
 use crate::observer::{RouteQuery, StateFilter, view};
 use crate::time::Timestamp;
 
@@ -53,20 +54,43 @@ pub(super) async fn readyz(state: State) -> Result<&'static str, Problem> {
 
 /// Thousands of peers make megabytes of text. It is written as fast as it is read, and others have their
 /// turn after each piece: who reads slowly keeps nobody else from asking, and is not waited for.
-pub(super) async fn metrics(state: State) -> Result<([(HeaderName, &'static str); 1], Body), Problem> {
+pub(super) async fn metrics(state: State, headers: HeaderMap) -> Result<Response, Problem> {
     let stopping = |_| Problem::unavailable("stopping");
     let permit = state.scrapes.acquire().await.map_err(stopping)?;
     let pieces = state.report().await?.pieces();
     drop(permit);
     let pieces = pieces.map_err(|error| Problem::unavailable(error.to_string()))?;
+    let packer = state.packers.packer(&headers);
+    let mut response = Response::builder().header(header::CONTENT_TYPE, Report::MEDIA_TYPE);
+    if packer.is_some() {
+        response = response.header(header::CONTENT_ENCODING, "gzip");
+    }
     let until = Instant::now() + UNREAD;
-    let body = stream::unfold(pieces, move |mut pieces| async move {
+    let body = stream::unfold((pieces, packer), move |(mut pieces, mut packer)| async move {
         tokio::task::yield_now().await;
         let late = || io::Error::from(io::ErrorKind::TimedOut);
-        let piece = pieces.next()?;
-        Some((if Instant::now() < until { Ok(piece) } else { Err(late()) }, pieces))
+        let piece = next(&mut pieces, packer.as_mut())?;
+        Some((if Instant::now() < until { piece } else { Err(late()) }, (pieces, packer)))
     });
-    Ok(([(header::CONTENT_TYPE, Report::MEDIA_TYPE)], Body::from_stream(body)))
+    response.body(Body::from_stream(body)).map_err(|error| Problem::unavailable(error.to_string()))
+}
+
+/// The next octets of a scrape; none at its end.
+fn next(pieces: &mut Pieces, packer: Option<&mut Packer>) -> Option<io::Result<Bytes>> {
+    let Some(packer) = packer else { return Some(Ok(pieces.next()?.into())) };
+    loop {
+        let piece = pieces.next();
+        let packed = match &piece {
+            Some(piece) => packer.pack(piece.as_bytes()),
+            None => packer.finish(),
+        };
+        match packed {
+            // What went in is still on its way.
+            Ok(octets) if octets.is_empty() && piece.is_some() => {}
+            Ok(octets) => return (!octets.is_empty()).then(|| Ok(octets.into())),
+            Err(error) => return Some(Err(error)),
+        }
+    }
 }
 
 impl Shared {

@@ -1,4 +1,7 @@
+use std::io::Read;
+
 use axum::http::StatusCode;
+use flate2::read::GzDecoder;
 use reqwest::Method;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -298,6 +301,30 @@ async fn a_scrape_shows_leaves_and_refusals() {
     ] {
         assert!(text.contains(line), "{line} is not in {text}");
     }
+}
+
+#[tokio::test]
+async fn a_scrape_comes_packed_to_those_who_take_it_so() {
+    let server = Server::start(None).await;
+    server.announce("192.168.1.1", &ANNOUNCED).await;
+    let scrape = |accept: &str| {
+        let request = server.request(Method::GET, "/metrics").header("accept-encoding", accept);
+        async { request.send().await.unwrap() }
+    };
+    let packed = scrape("gzip").await;
+    assert_eq!(packed.headers()["content-encoding"], "gzip");
+    assert_eq!(packed.headers()["content-type"], "text/plain; version=0.0.4; charset=utf-8");
+    let mut text = String::new();
+    GzDecoder::new(&packed.bytes().await.unwrap()[..]).read_to_string(&mut text).unwrap();
+    let plain = scrape("identity").await;
+    assert!(!plain.headers().contains_key("content-encoding"));
+    // The same series; values of the process and the clock may differ.
+    let series = |text: &str| -> Vec<String> {
+        let series = text.lines().map(|line| line.rsplit_once(' ').map_or(line, |(series, _)| series));
+        series.map(str::to_owned).collect()
+    };
+    assert_eq!(series(&text), series(&plain.text().await.unwrap()));
+    assert!(text.contains("\nthirdleaf_bgp_session_up{") && text.ends_with('\n'));
 }
 
 #[tokio::test]
