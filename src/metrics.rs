@@ -60,6 +60,8 @@ pub struct Report {
     pub leaves: Vec<Arc<str>>,
     /// Which series are wanted.
     pub config: Metrics,
+    /// How clients follow events.
+    pub streams: Streams,
     /// How the EEPG controller does; none, if there is none, or if it did not say in time.
     pub sync: Option<sync::Status>,
     /// How the journal does; none, if none is kept.
@@ -75,6 +77,17 @@ pub struct Refusal {
     pub reason: &'static str,
     /// How many.
     pub count: u64,
+}
+
+/// How clients follow events.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Streams {
+    /// Streams that are open.
+    pub open: usize,
+    /// How many there may be.
+    pub limit: usize,
+    /// Events that clients missed, because the ring let go of them before they came for them.
+    pub missed: u64,
 }
 
 /// Segments that the kernel dropped, by what was wrong with their TCP-MD5 signature.

@@ -100,10 +100,8 @@ use connection::Bounded;
 use gzip::Packers;
 pub use plan::Plan;
 use problem::Problem;
+use stream::Streams;
 pub use summary::{Apic, Summary};
-
-/// Streams of events at once.
-const MAX_STREAMS: usize = 64;
 
 /// Scrapes that ask the observer at once.
 const MAX_SCRAPES: usize = 4;
@@ -285,7 +283,7 @@ fn listen(address: SocketAddr) -> io::Result<TcpListener> {
 /// What handlers share.
 struct Shared {
     app: App,
-    streams: Arc<Semaphore>,
+    streams: Streams,
     scrapes: Semaphore,
     refusals: trail::Refusals,
     packers: Packers,
@@ -332,10 +330,9 @@ impl Shared {
 }
 
 fn router(app: App) -> Router {
-    let streams = Arc::new(Semaphore::new(MAX_STREAMS));
     let shared = Arc::new(Shared {
         app,
-        streams,
+        streams: Streams::new(),
         scrapes: Semaphore::new(MAX_SCRAPES),
         refusals: trail::Refusals::default(),
         packers: Packers::new(),

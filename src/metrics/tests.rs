@@ -161,6 +161,7 @@ fn report(peers: Vec<PeerSnapshot>) -> Report {
         started: START,
         leaves: vec!["rack1".into(), "rack2".into()],
         config: Metrics { per_peer: PerPeer::All, rogue_routes_max: 100 },
+        streams: Streams { open: 2, limit: 256, missed: 9 },
         sync: None,
         journal: None,
     }

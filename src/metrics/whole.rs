@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::samples::{About, Samples};
-use super::{REVISION, Report};
+use super::{REVISION, Report, Streams};
 use crate::bgp::Family;
 use crate::observer::{Processing, Snapshot};
 
@@ -17,6 +17,7 @@ pub(super) fn write(report: &Report, text: &mut String) {
     findings(&report.snapshot, text);
     rogues(report, text);
     queue(&report.snapshot, text);
+    streams(report, text);
     trace(&report.snapshot, text);
     maintenance(&report.snapshot, text);
     state(report, text);
@@ -121,6 +122,17 @@ fn queue(snapshot: &Snapshot, text: &mut String) {
     let (waiting, capacity) = snapshot.queue;
     gauge("queue_depth", "What waits in a bounded queue.", text).add(&labels, waiting);
     gauge("queue_capacity", "How much a bounded queue holds.", text).add(&labels, capacity);
+}
+
+fn streams(report: &Report, text: &mut String) {
+    let Streams { open, limit, missed } = report.streams;
+    gauge("http_streams", "Clients that follow events.", text).add(&[], open);
+    gauge("http_streams_limit", "How many clients may follow events.", text).add(&[], limit);
+    let about = About::counter(
+        "event_log_dropped_total",
+        "Events that somebody who follows them missed, because they were too many before they were fetched.",
+    );
+    Samples::new(about, text).add(&[("sink", "stream")], missed);
 }
 
 fn processing(processing: &Processing, text: &mut String) {

@@ -119,6 +119,7 @@ impl Shared {
             started,
             leaves: config.leaves.iter().map(|leaf| leaf.name.clone()).collect(),
             config: config.metrics.clone(),
+            streams: self.streams.counts(),
             sync,
             journal: self.app.journal.as_ref().map(Journal::status),
         })

@@ -359,7 +359,7 @@ async fn the_index_links_only_to_what_exists() {
 async fn streams_are_limited_and_give_their_place_back() {
     let server = Server::start(None).await;
     let mut streams = Vec::new();
-    for _ in 0..MAX_STREAMS {
+    for _ in 0..stream::MAX {
         let response = server.request(Method::GET, "/api/v1/stream").send().await.unwrap();
         assert_eq!(response.status(), StatusCode::OK);
         assert_eq!(response.headers()["content-type"], "text/event-stream");
@@ -371,6 +371,30 @@ async fn streams_are_limited_and_give_their_place_back() {
     while server.request(Method::GET, "/api/v1/stream").send().await.unwrap().status() != StatusCode::OK {
         tokio::task::yield_now().await;
     }
+}
+
+#[tokio::test]
+async fn a_client_is_told_many_things_in_few_pieces() {
+    let server = Server::start(None).await;
+    let mut stream = server.request(Method::GET, "/api/v1/stream").send().await.unwrap();
+    // One node after another is told of, one by one: far more often than a client is to be disturbed.
+    let start = tokio::time::Instant::now();
+    let telling = async {
+        for at in 1..=60_u8 {
+            server.announce(&format!("192.168.1.{at}"), &[&format!("10.244.{at}.0/26")]).await;
+        }
+    };
+    let (mut text, mut pieces) = (String::new(), 0_u128);
+    let reading = async {
+        while !text.contains("192.168.1.60 ") {
+            text.push_str(std::str::from_utf8(&stream.chunk().await.unwrap().unwrap()).unwrap());
+            pieces += 1;
+        }
+    };
+    tokio::join!(telling, reading);
+    let events = text.matches("\nevent: ").count();
+    let most = 2 + start.elapsed().as_millis() / 100;
+    assert!(events >= 60 && pieces <= most, "{events} events in {pieces} pieces, at most {most}");
 }
 
 #[tokio::test]
