@@ -52,8 +52,8 @@ pub mod trace;
 pub mod view;
 mod work;
 
-pub use changes::{RouteChange, RouteChanges};
 pub use actor::Actor;
+pub use changes::{RouteChange, RouteChanges};
 pub use events::EventLog;
 pub use feed::Reported;
 pub use offline::Offline;

@@ -13,14 +13,14 @@ use super::shown;
 
 mod class;
 mod community;
-mod journal;
 mod http;
+mod journal;
 mod sync;
 
 pub use class::Class;
 pub use community::{Community, NoCommunity};
-pub use journal::{Fsync, Journal};
 pub use http::{Http, Reading, Scope, Token};
+pub use journal::{Fsync, Journal};
 pub use sync::{
     Apic, Auth, Caps, Contracts, Digest, Eepg, FabricCaps, MassWithdraw, Match, Mode, Piece, Redirect,
     Safety, SubnetScope, Template, Trust,

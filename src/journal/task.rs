@@ -281,13 +281,11 @@ impl Follower {
         self.scribe.orders.send((batch, outcome)).await.map_err(|_| ended())?;
         let mut waited = Duration::ZERO;
         loop {
-            match timeout(PATIENCE, &mut written).await {
-                Ok(written) => return written.map_err(|_| ended())?.map_err(|error| error.to_string()),
-                Err(_) => {
-                    waited += PATIENCE;
-                    self.report(Some(words::slow(waited))).await;
-                }
+            if let Ok(written) = timeout(PATIENCE, &mut written).await {
+                return written.map_err(|_| ended())?.map_err(|error| error.to_string());
             }
+            waited += PATIENCE;
+            self.report(Some(words::slow(waited))).await;
         }
     }
 

@@ -253,8 +253,8 @@ fn what_is_over_goes_when_it_is_old() {
 fn what_does_not_fit_is_refused_whole_and_says_what_to_do() {
     let place = Place::new("disk");
     let mut store = Store::open(&place.file(), &Journal { max_bytes: 1 << 20, ..config() }, at(0)).unwrap();
-    let event = Event { at: at(1), kind: "reload".into(), text: "x".repeat(1 << 16), ..Event::default() };
-    let events = vec![Arc::new(event); 100];
+    let event = || Event { at: at(1), kind: "reload".into(), text: "x".repeat(1 << 16), ..Event::default() };
+    let events = (0..100).map(|_| Arc::new(event())).collect();
     let error = store.write(&Batch { now: at(1), events, ..Batch::default() }).unwrap_err();
     assert!(matches!(error, Unwritten::Sqlite(_)));
     assert!(error.to_string().contains("journal.max_bytes"), "{error}");

@@ -24,14 +24,12 @@ pub(super) fn judged(change: &RouteChange, route: &Route) -> Event {
 
 /// A route is announced otherwise, and judged as before.
 pub(super) fn changed(change: &RouteChange, route: &Route) -> Event {
-    let mut what = format!("changed: AS path {}", route.as_path);
-    if let Some(next_hop) = route.next_hop {
-        what.push_str(&format!(", next hop {next_hop}"));
-    }
+    let mut what = vec![format!("changed: AS path {}", route.as_path)];
+    what.extend(route.next_hop.map(|next_hop| format!("next hop {next_hop}")));
     if !route.communities.is_empty() {
-        what.push_str(&format!(", communities {}", route.communities.join(" ")));
+        what.push(format!("communities {}", route.communities.join(" ")));
     }
-    about(change, "route_changed", &what)
+    about(change, "route_changed", &what.join(", "))
 }
 
 /// A route is gone.

@@ -62,8 +62,7 @@ pub(super) struct Changes {
     /// What was noted until lately, and is being told.
     telling: hash_map::IntoIter<Key, Noted>,
     forgotten: Vec<(PeerId, Timestamp)>,
-    /// All that is there, after this one, is still to be noted.
-    walk: Option<Option<Key>>,
+    walk: Option<Walk>,
     /// What is being told was noted when the walk was over.
     last: bool,
     complete: bool,
@@ -86,6 +85,11 @@ impl Default for Changes {
             most: MOST_NOTED,
         }
     }
+}
+
+/// All that is there after this one is still to be noted.
+struct Walk {
+    after: Option<Key>,
 }
 
 type Notes = HashMap<Key, Noted, RandomState>;
@@ -122,7 +126,7 @@ impl Changes {
     }
 
     fn begin_walk(&mut self) {
-        self.walk = Some(None);
+        self.walk = Some(Walk { after: None });
         (self.last, self.complete) = (false, false);
     }
 
@@ -184,14 +188,14 @@ impl Core {
         if !self.changes.has_walk() {
             return;
         }
-        let Some(after) = self.changes.walk.take() else { return };
+        let Some(Walk { after }) = self.changes.walk.take() else { return };
         let mut last = None;
         for (seen, (prefix, path)) in (1..).zip(self.rib.all(after).take(SLICE)) {
             let key = Key { prefix, peer: path.peer, path_id: path.path_id };
             self.changes.noted.entry(key).or_insert(Noted { at: path.since, times: 0 });
             last = (seen == SLICE).then_some(key);
         }
-        self.changes.walk = last.map(Some);
+        self.changes.walk = last.map(|last| Walk { after: Some(last) });
     }
 
     /// Takes up to `max` of the routes that are noted, and says how they are now.

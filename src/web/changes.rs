@@ -156,20 +156,16 @@ impl Shared {
         }
         let address = whom.peer;
         let leaf = whom.leaf.clone();
-        match self.ask(self.app.observer.forget(whom.leaf, whom.peer)).await? {
-            0 => {
-                let is_up = |peer| snapshot.peer(peer).is_some_and(|peer| peer.up);
-                let pinned = self.config().nodes.iter().any(|node| node.addresses.contains(&address));
-                Err(still_known(&address.to_string(), candidates.iter().any(is_up), pinned))
-            }
-            _ => {
-                let result = format!("{address} forgotten");
-                self.did(actor, "peer_forgotten", &result, |event| {
-                    (event.leaf, event.peer) = (leaf, Some(address));
-                });
-                Ok(self.kept(actor, result).await)
-            }
+        if self.ask(self.app.observer.forget(whom.leaf, whom.peer)).await? == 0 {
+            let is_up = |peer| snapshot.peer(peer).is_some_and(|peer| peer.up);
+            let pinned = self.config().nodes.iter().any(|node| node.addresses.contains(&address));
+            return Err(still_known(&address.to_string(), candidates.iter().any(is_up), pinned));
         }
+        let result = format!("{address} forgotten");
+        self.did(actor, "peer_forgotten", &result, |event| {
+            (event.leaf, event.peer) = (leaf, Some(address));
+        });
+        Ok(self.kept(actor, result).await)
     }
 
     async fn forget_node(

@@ -80,11 +80,11 @@ fn next(pieces: &mut Pieces, packer: Option<&mut Packer>) -> Option<io::Result<B
     let Some(packer) = packer else { return Some(Ok(pieces.next()?.into())) };
     loop {
         let piece = pieces.next();
-        let packed = match &piece {
+        let written = match &piece {
             Some(piece) => packer.pack(piece.as_bytes()),
             None => packer.finish(),
         };
-        match packed {
+        match written {
             // What went in is still on its way.
             Ok(octets) if octets.is_empty() && piece.is_some() => {}
             Ok(octets) => return (!octets.is_empty()).then(|| Ok(octets.into())),

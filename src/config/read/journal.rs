@@ -7,7 +7,7 @@ use super::super::table::{Section, Value};
 use super::within;
 
 const HOUR: Duration = Duration::from_hours(1);
-const DECADE: Duration = Duration::from_secs(315_576_000);
+const DECADE: Duration = Duration::from_hours(87_660);
 
 /// What it says.
 pub(super) fn journal(mut section: Section<'_, '_>) -> Journal {
