@@ -8,6 +8,7 @@ mod check;
 mod check_health;
 mod client;
 mod completions;
+mod csv;
 mod demo;
 mod diff;
 mod eepg;
@@ -65,9 +66,15 @@ struct Options {
     /// The daemon's HTTP address
     #[arg(long, global = true, help_heading = GLOBAL, env = "THIRDLEAF_SERVER", default_value = "http://127.0.0.1:9179")]
     server: String,
-    /// File that holds the bearer token, for what changes something
+    /// File that holds the bearer token, for what changes something, or where reading needs one
     #[arg(long, global = true, help_heading = GLOBAL, value_name = "FILE", env = "THIRDLEAF_TOKEN_FILE")]
     token_file: Option<PathBuf>,
+    /// Certificates of those who may have signed that of the daemon (https), PEM; default: those of the machine
+    #[arg(long, global = true, help_heading = GLOBAL, value_name = "FILE", env = "THIRDLEAF_CA_FILE")]
+    ca_file: Option<PathBuf>,
+    /// Our own certificate and its key, PEM, where the daemon asks clients for one
+    #[arg(long, global = true, help_heading = GLOBAL, value_name = "FILE", env = "THIRDLEAF_CERT_FILE")]
+    cert_file: Option<PathBuf>,
     /// How to print lists
     #[arg(short, long, global = true, help_heading = GLOBAL, value_enum, default_value_t)]
     output: Format,
@@ -215,7 +222,8 @@ fn positive(text: &str) -> Result<usize, String> {
 impl Options {
     /// Runs a verb that asks the daemon.
     fn ask<T>(&self, verb: impl AsyncFnOnce(Client, Style) -> Result<T, Error>) -> Result<T, Error> {
-        let client = Client::new(&self.server, self.token_file.as_deref())?;
+        let [token, ca, cert] = [&self.token_file, &self.ca_file, &self.cert_file].map(Option::as_deref);
+        let client = Client::with(&self.server, token, ca, cert)?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         runtime.block_on(verb(client, self.style()))
     }

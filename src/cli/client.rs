@@ -5,7 +5,7 @@ use std::marker::PhantomData;
 use std::path::Path;
 use std::time::Duration;
 
-use reqwest::{RequestBuilder, Response, Url};
+use reqwest::{Certificate, Identity, RequestBuilder, Response, Url};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -51,12 +51,39 @@ struct Cause {
 
 impl Client {
     /// A client of the daemon at `server`.
+    #[cfg(test)]
     pub(super) fn new(server: &str, token_file: Option<&Path>) -> Result<Self, Error> {
+        Self::with(server, token_file, None, None)
+    }
+
+    /// The same over TLS: who may have signed its certificate, and who we are to it.
+    pub(super) fn with(
+        server: &str,
+        token_file: Option<&Path>,
+        ca_file: Option<&Path>,
+        cert_file: Option<&Path>,
+    ) -> Result<Self, Error> {
         let with_scheme = if server.contains("://") { server.to_owned() } else { format!("http://{server}") };
-        let url = Url::parse(&with_scheme).ok().filter(|url| url.scheme() == "http" && url.has_host());
-        let server = url.ok_or_else(|| Error::Usage(format!("{server:?} is not an http:// address")))?;
+        let is_http = |url: &Url| ["http", "https"].contains(&url.scheme()) && url.has_host();
+        let url = Url::parse(&with_scheme).ok().filter(is_http);
+        let server =
+            url.ok_or_else(|| Error::Usage(format!("{server:?} is not an http:// or https:// address")))?;
         let token = token_file.map(read_token).transpose()?;
-        let http = reqwest::Client::builder()
+        let mut builder = reqwest::Client::builder();
+        if let Some(file) = ca_file {
+            let authorities = Certificate::from_pem_bundle(&read(file)?);
+            let authorities = authorities.ok().filter(|authorities| !authorities.is_empty());
+            let none = || Error::Usage(format!("{} holds no certificate (PEM)", file.display()));
+            builder = builder.tls_certs_only(authorities.ok_or_else(none)?);
+        }
+        if let Some(file) = cert_file {
+            let identity = Identity::from_pem(&read(file)?).map_err(|error| {
+                let why = chain(&error);
+                Error::Usage(format!("{} must hold a certificate and its key (PEM): {why}", file.display()))
+            })?;
+            builder = builder.identity(identity);
+        }
+        let http = builder
             .no_proxy()
             .connect_timeout(Duration::from_secs(5))
             .read_timeout(SILENCE)
@@ -175,6 +202,10 @@ impl<T: DeserializeOwned> Pages<'_, T> {
     }
 }
 
+fn read(file: &Path) -> Result<Vec<u8>, Error> {
+    fs::read(file).map_err(|error| Error::Usage(format!("cannot read {}: {error}", file.display())))
+}
+
 fn read_token(file: &Path) -> Result<String, Error> {
     let text = fs::read_to_string(file)
         .map_err(|error| Error::Usage(format!("cannot read the token file {}: {error}", file.display())))?;
@@ -207,7 +238,8 @@ mod tests {
         assert_eq!(url("http://127.0.0.1:9179").unwrap(), "http://127.0.0.1:9179/api/v1/peers");
         assert_eq!(url("http://proxy/leaf3/").unwrap(), "http://proxy/leaf3/api/v1/peers");
         assert_eq!(url("[::1]:9179").unwrap(), "http://[::1]:9179/api/v1/peers");
-        assert!(matches!(url("https://127.0.0.1"), Err(Error::Usage(_))));
+        assert_eq!(url("https://tl:9179").unwrap(), "https://tl:9179/api/v1/peers");
+        assert!(matches!(url("ftp://127.0.0.1"), Err(Error::Usage(_))));
         assert!(matches!(url("http://"), Err(Error::Usage(_))));
     }
 

@@ -69,7 +69,7 @@ impl Diff {
         let changes: Vec<_> = config::diff(&old, &new).iter().cloned().collect();
         let style = options.style();
         if changes.is_empty() {
-            if style.format == Format::Table || style.format == Format::Wide {
+            if !style.is_json() {
                 writeln!(out, "nothing changes")?;
             } else {
                 Report { style: &style, out }.machine(&changes, None, &[])?;

@@ -7,6 +7,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::client::Pages;
+use super::csv;
 use super::error::Error;
 use super::table::{Cell, Column, Table};
 use crate::time::Timestamp;
@@ -23,6 +24,8 @@ pub enum Format {
     Json,
     /// One JSON document a line.
     Jsonl,
+    /// Comma-separated values of lists, all columns; what is no list is printed as a table.
+    Csv,
 }
 
 /// How to print.
@@ -57,6 +60,8 @@ pub(super) trait Row: Serialize {
 pub(super) struct Printer<'a, W> {
     style: &'a Style,
     table: Table<'a>,
+    /// Of comma-separated values: they are still to come.
+    headings: bool,
     items: usize,
     out: &'a mut W,
 }
@@ -65,7 +70,7 @@ impl<'a, W: Write> Printer<'a, W> {
     pub(super) fn new<T: Row>(style: &'a Style, out: &'a mut W) -> Self {
         let wide = style.format == Format::Wide;
         let table = Table::new(T::COLUMNS, wide, style.headings, style.colour);
-        Self { style, table, items: 0, out }
+        Self { style, table, headings: style.headings, items: 0, out }
     }
 
     /// Prints some more items, and lets go of them at once.
@@ -74,6 +79,15 @@ impl<'a, W: Write> Printer<'a, W> {
             Format::Table | Format::Wide => {
                 let rows: Vec<_> = items.iter().map(|item| item.cells(self.style.now)).collect();
                 self.table.page(&rows, self.out)?;
+            }
+            Format::Csv => {
+                if std::mem::take(&mut self.headings) {
+                    let titles: Vec<_> = T::COLUMNS.iter().map(|column| Cell::new(column.title)).collect();
+                    self.out.write_all(csv::line(titles.iter()).as_bytes())?;
+                }
+                for item in items {
+                    self.out.write_all(csv::line(item.cells(self.style.now).iter()).as_bytes())?;
+                }
             }
             Format::Json => {
                 for (at, item) in items.iter().enumerate() {
@@ -178,6 +192,17 @@ mod tests {
              rack1  192.168.1.1  65102  node1  Established  3d04h     1    1    0      0       0  -\n\
              rack1  fd00::2      65102  node1  Idle             -     1    1    0      0       3  hold timer expired\\u{1b}[1m\n"
         );
+    }
+
+    #[test]
+    fn csv_has_every_column_and_one_line_of_headings() {
+        let mut down = peer("fd00::2");
+        down.last_error = Some("=HYPERLINK(\"x\"), gone".into());
+        let text = print(Format::Csv, &[&[peer("192.168.1.1")], &[down]]);
+        let lines: Vec<&str> = text.split_terminator("\r\n").collect();
+        assert_eq!(lines.len(), 3, "{text}");
+        assert!(lines[0].starts_with("LEAF,PEER,") && lines[1].starts_with("rack1,192.168.1.1,"), "{text}");
+        assert!(lines[2].contains(",\"'=HYPERLINK(\"\"x\"\"), gone\""), "{text}");
     }
 
     #[test]

@@ -1,7 +1,10 @@
 //! `thirdleaf summary`: what a network engineer knows as `show ip bgp summary`, a block a leaf.
 
-use std::io::{self, Write};
+#![expect(clippy::disallowed_methods, reason = "waits for the next time to be shown")]
+
+use std::io::{self, IsTerminal as _, Write};
 use std::net::Ipv4Addr;
+use std::time::Duration;
 
 use clap::Args;
 use serde::Deserialize;
@@ -10,11 +13,11 @@ use super::client::Client;
 use super::output::{self, Style};
 use super::scope::Scope;
 use super::table::{Cell, Column, Paint, Table, age, printable};
-use super::{Error, Exit, maintenance};
+use super::{Error, Exit, maintenance, positive};
 use crate::config::model;
 use crate::eepg::view::Counts;
 use crate::observer::view::{Finding, FindingCounts, Peer, Summary};
-use crate::time::Timestamp;
+use crate::time::{Clock, Timestamp};
 use crate::web;
 
 #[derive(Debug, Args)]
@@ -24,6 +27,9 @@ pub(super) struct Show {
     leaf: Option<String>,
     #[command(flatten)]
     scope: Scope,
+    /// Show it again and again, every so many seconds
+    #[arg(long, value_name = "SECONDS", num_args = 0..=1, default_missing_value = "2", value_parser = positive)]
+    watch: Option<usize>,
 }
 
 /// What the summary needs of the configuration.
@@ -63,6 +69,54 @@ impl Show {
         style: &Style,
         out: &mut impl Write,
     ) -> Result<Exit, Error> {
+        match self.watch {
+            Some(seconds) => self.watch(seconds, client, style, out).await,
+            None => self.once(client, style, out).await,
+        }
+    }
+
+    /// Until the output is closed. On a terminal each time stands in the place of the one before; elsewhere they
+    /// follow each other. A daemon that is gone is waited for.
+    async fn watch(
+        &self,
+        seconds: usize,
+        client: &Client,
+        style: &Style,
+        out: &mut impl Write,
+    ) -> Result<Exit, Error> {
+        let clears = io::stdout().is_terminal() && !style.is_json();
+        loop {
+            let style = Style { now: Clock::start().now(), ..*style };
+            let mut text = Vec::new();
+            match self.once(client, &style, &mut text).await {
+                Ok(_) => {}
+                Err(error @ (Error::Unreachable { .. } | Error::Refused { status: 500.., .. })) => {
+                    text.clear();
+                    // A program that reads documents is not told in between.
+                    if style.is_json() {
+                        eprintln!("thirdleaf: {error}");
+                    } else {
+                        writeln!(text, "{}", printable(&error.to_string()))?;
+                    }
+                }
+                Err(error) => return Err(error),
+            }
+            if clears {
+                write!(out, "\x1b[H\x1b[J")?;
+            }
+            if !style.is_json() {
+                writeln!(out, "every {seconds} s, now {}", style.now)?;
+            }
+            out.write_all(&text)?;
+            if !clears && !style.is_json() {
+                writeln!(out)?;
+            }
+            out.flush()?;
+            tokio::time::sleep(Duration::from_secs(seconds as u64)).await;
+        }
+    }
+
+    async fn once(&self, client: &Client, style: &Style, out: &mut impl Write) -> Result<Exit, Error> {
         let whole: web::Summary = client.get("/api/v1/summary", &[]).await?;
         if style.is_json() {
             output::value(&whole, style, out)?;
@@ -80,7 +134,7 @@ impl Show {
                 leaf_block(&leaf, &peers, style, out)?;
             }
         }
-        if let Some(name) = self.leaf.filter(|_| shown == 0) {
+        if let Some(name) = self.leaf.as_ref().filter(|_| shown == 0) {
             return Err(Error::Usage(format!("there is no leaf {name:?}")));
         }
         if !self.scope.is_all() {

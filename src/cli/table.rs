@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::io::{self, Write};
 
+use crate::bgp::notification::is_invisible;
 use crate::time::Timestamp;
 
 /// A column of a table.
@@ -77,6 +78,11 @@ impl Cell {
         Self::new(values.into_iter().map(|value| value.to_string()).collect::<Vec<_>>().join(" "))
     }
 
+    /// What a program reads; nothing where a table has a dash.
+    pub(super) fn plain(&self) -> &str {
+        if self.text == "-" { "" } else { &self.text }
+    }
+
     /// The same, in colour.
     pub(super) fn paint(mut self, paint: Paint) -> Self {
         self.paint = paint;
@@ -84,13 +90,14 @@ impl Cell {
     }
 }
 
-/// `text` without anything that a terminal would obey.
+/// `text` without anything that a terminal would obey, or that rearranges what stands beside it.
 pub(super) fn printable(text: &str) -> String {
-    if !text.contains(char::is_control) {
+    let is_unsafe = |c: char| c.is_control() || is_invisible(c);
+    if !text.contains(is_unsafe) {
         return text.to_owned();
     }
     text.chars().fold(String::with_capacity(text.len()), |mut line, c| {
-        if c.is_control() {
+        if is_unsafe(c) {
             line.extend(c.escape_default());
         } else {
             line.push(c);

@@ -54,7 +54,7 @@ impl Plan {
                     output::value(change, style, out)?;
                 }
             }
-            Format::Table | Format::Wide => {
+            Format::Table | Format::Wide | Format::Csv => {
                 let is_move = ["create", "delete"]
                     .map(|operation| plan.changes.iter().any(|change| change.operation == operation));
                 let eepgs = if is_move == [true; 2] { super::all(client).await? } else { Vec::new() };
@@ -114,7 +114,7 @@ fn requests(plan: &view::Plan, style: &Style, out: &mut impl Write) -> Result<()
                 output::value(request, style, out)?;
             }
         }
-        Format::Table | Format::Wide => {
+        Format::Table | Format::Wide | Format::Csv => {
             for Request { apic, dn, body } in &plan.requests {
                 writeln!(out, "POST {} /api/mo/{}.json", printable(apic), printable(dn))?;
                 writeln!(out, "{body}")?;

@@ -51,7 +51,7 @@ impl Verdict<'_> {
         let snapshot = self.offline.snapshot(now);
         let wanted = |part| parts.is_empty() || parts.contains(&part);
         match style.format {
-            Format::Table | Format::Wide => self.tables(&snapshot, wanted, &style, out)?,
+            Format::Table | Format::Wide | Format::Csv => self.tables(&snapshot, wanted, &style, out)?,
             Format::Json => self.document(&snapshot, wanted, &style, out)?,
             Format::Jsonl => self.lines(&snapshot, wanted, out)?,
         }
