@@ -62,10 +62,23 @@ pub struct Report {
     pub config: Metrics,
     /// How clients follow events.
     pub streams: Streams,
+    /// Connections to the HTTP server.
+    pub http: Http,
     /// How the EEPG controller does; none, if there is none, or if it did not say in time.
     pub sync: Option<sync::Status>,
     /// How the journal does; none, if none is kept.
     pub journal: Option<journal::Status>,
+}
+
+/// Connections to the HTTP server.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Http {
+    /// How many there are.
+    pub connections: u64,
+    /// How many were closed at once: their client had its share.
+    pub rejected: u64,
+    /// Requests to change something that were answered with an error.
+    pub refused: u64,
 }
 
 /// Connections that a leaf refused for one reason.

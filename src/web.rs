@@ -46,7 +46,9 @@
 //! What a brake or observe mode refuses is 409 with the code `held`; a plan that is another by now, 409 with the code
 //! `changed`. Where no `[[apic]]` is configured, lists of EEPGs are empty, and changes of them 404.
 //!
-//! Requests, connections and streams are bounded, so that no client of this server costs a session anything.
+//! Requests, connections and streams are bounded in number, size and time, so that no client of this server costs a
+//! session anything: 64 connections of one address (384 from this machine) of 512, 64 KiB of a head and of a body, 20 s
+//! for the head, 15 s for the body, two minutes for the whole. With `http.tls` it speaks TLS alone.
 
 #![expect(clippy::disallowed_methods, clippy::disallowed_types, reason = "serves HTTP")]
 
@@ -55,6 +57,7 @@ mod changes;
 mod connection;
 mod eepgs;
 mod gzip;
+mod gate;
 mod health;
 mod holders;
 mod lists;
@@ -63,11 +66,13 @@ mod page;
 mod params;
 mod plan;
 mod problem;
+mod serve;
 mod steer;
 mod stream;
 mod summary;
 #[cfg(test)]
 pub(crate) mod testing;
+mod tls;
 mod trail;
 
 use std::io;
@@ -95,11 +100,11 @@ use crate::observer::{Actor, Observer, Snapshot};
 use crate::speaker::{Cease, PeerId, PeerStats, Speaker};
 use crate::sync::Controller;
 use crate::time::{Clock, Timestamp};
-use auth::Ends;
-use connection::Bounded;
+use gate::Gate;
 use gzip::Packers;
 pub use plan::Plan;
 use problem::Problem;
+use serve::Server;
 use stream::Streams;
 pub use summary::{Apic, Summary};
 
@@ -251,17 +256,15 @@ impl Web {
 
     /// Serves until `app.stop` turns true (or its sender is gone), and a moment longer for open requests.
     pub async fn serve(self, app: App) {
-        let mut stop = app.stop.clone();
-        let router = router(app);
-        let connections = Arc::new(Semaphore::new(connection::MAX));
+        let (mut stop, config) = (app.stop.clone(), app.config.clone());
+        let gate = Arc::new(Gate::new());
+        let router = router(app, Arc::clone(&gate));
+        let server = Server { router, gate, config, stop: stop.clone() };
         let mut servers = JoinSet::new();
         for listener in self.listeners {
-            let mut stop = stop.clone();
-            let stopped = async move { _ = stop.wait_for(|stop| *stop).await };
-            let service = router.clone().into_make_service_with_connect_info::<Ends>();
-            let server = axum::serve(Bounded::new(listener, Arc::clone(&connections)), service);
-            servers.spawn(server.with_graceful_shutdown(stopped).into_future());
+            servers.spawn(server.clone().serve(listener));
         }
+        drop(server);
         _ = stop.wait_for(|stop| *stop).await;
         _ = timeout(FAREWELL, async { while servers.join_next().await.is_some() {} }).await;
     }
@@ -287,6 +290,7 @@ struct Shared {
     scrapes: Semaphore,
     refusals: trail::Refusals,
     packers: Packers,
+    gate: Arc<Gate>,
 }
 
 type State = axum::extract::State<Arc<Shared>>;
@@ -329,13 +333,14 @@ impl Shared {
     }
 }
 
-fn router(app: App) -> Router {
+fn router(app: App, gate: Arc<Gate>) -> Router {
     let shared = Arc::new(Shared {
         app,
         streams: Streams::new(),
         scrapes: Semaphore::new(MAX_SCRAPES),
         refusals: trail::Refusals::default(),
         packers: Packers::new(),
+        gate,
     });
     let api = Router::new()
         .route("/summary", get(summary::summary))

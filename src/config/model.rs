@@ -16,6 +16,7 @@ mod community;
 mod http;
 mod journal;
 mod sync;
+mod tls;
 
 pub use class::Class;
 pub use community::{Community, NoCommunity};
@@ -25,6 +26,7 @@ pub use sync::{
     Apic, Auth, Caps, Contracts, Digest, Eepg, FabricCaps, MassWithdraw, Match, Mode, Piece, Redirect,
     Safety, SubnetScope, Template, Trust,
 };
+pub use tls::{Tls, Unfit};
 
 /// A whole, valid configuration, secrets read.
 #[derive(Clone, Debug, PartialEq, Serialize)]

@@ -33,6 +33,7 @@ pub fn text(config: &Config) -> Result<String, toml::ser::Error> {
         // Without its tokens it could not say who reads.
         http.remove("tokens");
         http.remove("read");
+        http.remove("tls");
     }
     for entry in file.get_mut("neighbors").and_then(toml::Value::as_array_mut).into_iter().flatten() {
         if let Some(entry) = entry.as_table_mut() {

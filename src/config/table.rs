@@ -15,7 +15,7 @@ use super::error::Error;
 use super::source::{Source, Sources};
 
 /// Keys that versions to come will know: told apart from mistakes.
-const LATER: [&str; 2] = ["alerts", "tls"];
+const LATER: [&str; 1] = ["alerts"];
 
 /// Where something stands in a file.
 #[derive(Clone, Debug)]

@@ -9,6 +9,7 @@ use std::time::Duration;
 use proptest::prelude::{prop_assert, proptest};
 use serde_json::{Value, json};
 
+use self::tls::OURS;
 use super::model::{
     AllowClass, AsRange, Expect, LimitAction, LogFormat, LogLevel, NextHop, OriginAs, PerPeer, Reading,
     Scope, Secret, Transit, Unique, UniqueAs,
@@ -20,6 +21,7 @@ mod changes;
 mod include;
 mod secrets;
 mod sync;
+mod tls;
 mod tokens;
 
 /// The shortest useful file.
@@ -176,6 +178,9 @@ fn whole_reference() -> Config {
     let secrets = Fake::default()
         .file("/etc/thirdleaf/token", "open-sesame\n")
         .file("/etc/thirdleaf/prometheus.token", "prometheus\n")
+        .file("/etc/thirdleaf/http.pem", &OURS.cert)
+        .file("/etc/thirdleaf/http.key", &OURS.key)
+        .file("/etc/thirdleaf/clients.pem", &OURS.cert)
         .file("/etc/thirdleaf/rack1.md5", "key of rack 1\n")
         .file("/etc/thirdleaf/apic.password", "sesame\n")
         .file("/etc/thirdleaf/apic-ca.pem", sync::CERTIFICATE);
@@ -192,6 +197,8 @@ fn the_keys_of_the_reference_show_the_defaults() {
         tokens.iter().map(|token| (&*token.name, token.scope, token.secret.expose())).collect();
     assert_eq!(tokens, [("admin", Scope::Approve, "open-sesame"), ("prometheus", Scope::Read, "prometheus")]);
     assert_eq!(std::mem::take(&mut config.http.hosts).concat(), "thirdleaf.example.net");
+    let tls = config.http.tls.take().unwrap();
+    assert_eq!((&*tls.cert, tls.client_ca.as_deref()), (&*OURS.cert, Some(&*OURS.cert)));
     assert_eq!(config.neighbors[0].password.take(), Some(Secret::new("key of rack 1")));
     assert_eq!(config.neighbors[0].ttl_security_hops.take(), Some(1));
     let node = config.nodes.pop().unwrap();

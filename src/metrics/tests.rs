@@ -162,6 +162,7 @@ fn report(peers: Vec<PeerSnapshot>) -> Report {
         leaves: vec!["rack1".into(), "rack2".into()],
         config: Metrics { per_peer: PerPeer::All, rogue_routes_max: 100 },
         streams: Streams { open: 2, limit: 256, missed: 9 },
+        http: Http { connections: 4, rejected: 2, refused: 7 },
         sync: None,
         journal: None,
     }

@@ -21,6 +21,7 @@ pub(super) fn write(report: &Report, text: &mut String) {
     trace(&report.snapshot, text);
     maintenance(&report.snapshot, text);
     state(report, text);
+    http(report, text);
 }
 
 fn gauge<'a>(name: &'static str, help: &'static str, text: &'a mut String) -> Samples<'a> {
@@ -165,6 +166,16 @@ fn state(report: &Report, text: &mut String) {
     if let Some(at) = file.written {
         written.add(&[], at.as_secs_f64());
     }
+}
+
+fn http(report: &Report, text: &mut String) {
+    let mut connections = gauge("http_connections", "Connections to the HTTP server.", text);
+    connections.add(&[], report.http.connections);
+    let mut counter = |name, help, count| Samples::new(About::counter(name, help), text).add(&[], count);
+    let help = "Connections that were closed at once because their client had its share.";
+    counter("http_connections_rejected_total", help, report.http.rejected);
+    let help = "Requests to change something that were refused, access or change.";
+    counter("http_changes_refused_total", help, report.http.refused);
 }
 
 fn trace(snapshot: &Snapshot, text: &mut String) {

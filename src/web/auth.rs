@@ -5,20 +5,18 @@
 //! what browsers ask for. They send that by themselves, so it changes nothing.
 
 use std::hint::black_box;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::sync::{Arc, OnceLock};
 
-use axum::extract::connect_info::{ConnectInfo, Connected};
+use axum::extract::connect_info::ConnectInfo;
 use axum::extract::{FromRequestParts, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use axum::serve::IncomingStream;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use super::connection::Bounded;
 use super::problem::Problem;
 use super::{Shared, State, trail};
 use crate::config::model::{Http, Reading, Scope, Token};
@@ -36,7 +34,7 @@ pub(super) struct Ends {
 }
 
 impl Ends {
-    fn new(local: IpAddr, client: IpAddr) -> Self {
+    pub(super) fn new(local: IpAddr, client: IpAddr) -> Self {
         Self { local, client, who: Arc::default() }
     }
 
@@ -48,15 +46,6 @@ impl Ends {
     /// Who asks for something, if that is known.
     pub(super) fn actor(&self) -> Option<Actor> {
         Some(Actor { name: self.who.get()?.clone(), client: self.client })
-    }
-}
-
-impl Connected<IncomingStream<'_, Bounded>> for Ends {
-    fn connect_info(stream: IncomingStream<'_, Bounded>) -> Self {
-        let client = stream.remote_addr().ip();
-        // An address that is not known is not that of this machine's own.
-        let unknown = || if client.is_ipv4() { [0; 4].into() } else { [0; 16].into() };
-        Self::new(stream.io().local().map_or_else(unknown, |local: SocketAddr| local.ip()), client)
     }
 }
 

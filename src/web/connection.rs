@@ -1,89 +1,31 @@
-//! Connections, bounded in number and in idleness: nobody holds a socket for long by saying nothing, by
+//! Connections, bounded in idleness: nobody holds a socket for long by saying nothing, by
 //! never coming to the end of a question, or by not reading what it asked for.
 
-#![expect(clippy::disallowed_methods, clippy::disallowed_types, reason = "accepts connections")]
+#![expect(clippy::disallowed_methods, reason = "keeps the time of a connection")]
 
 use std::io;
-use std::net::SocketAddr;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use axum::serve::Listener;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, Sleep, sleep};
-
-/// Connections at once, over all addresses.
-pub(super) const MAX: usize = 512;
 
 /// A connection on which nothing moves for so long is closed; streams say that they live more often.
 pub(super) const IDLE: Duration = Duration::from_mins(1);
-
-/// Before accepting again when that failed, for lack of descriptors mostly.
-const PAUSE: Duration = Duration::from_millis(500);
-
-/// Accepts while there is room.
-pub(super) struct Bounded {
-    listener: TcpListener,
-    room: Arc<Semaphore>,
-}
-
-impl Bounded {
-    pub(super) const fn new(listener: TcpListener, room: Arc<Semaphore>) -> Self {
-        Self { listener, room }
-    }
-}
-
-impl Listener for Bounded {
-    type Io = Connection<TcpStream>;
-    type Addr = SocketAddr;
-
-    async fn accept(&mut self) -> (Self::Io, SocketAddr) {
-        loop {
-            let permit = Arc::clone(&self.room).acquire_owned().await.ok();
-            match self.listener.accept().await {
-                Ok((stream, address)) => {
-                    // Events are small and must not wait for each other.
-                    _ = stream.set_nodelay(true);
-                    let local = stream.local_addr().ok();
-                    return (Connection::new(stream, local, permit), address);
-                }
-                Err(error) => {
-                    tracing::debug!(%error, "cannot accept an HTTP connection");
-                    sleep(PAUSE).await;
-                }
-            }
-        }
-    }
-
-    fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.listener.local_addr()
-    }
-}
 
 /// A connection that ends when nothing moves on it. What arrives counts once until something is answered:
 /// a question that comes in drips is not a longer one.
 pub(super) struct Connection<S> {
     stream: S,
-    local: Option<SocketAddr>,
     moved: Instant,
     asked: bool,
     idle: Pin<Box<Sleep>>,
-    _permit: Option<OwnedSemaphorePermit>,
 }
 
 impl<S> Connection<S> {
-    fn new(stream: S, local: Option<SocketAddr>, permit: Option<OwnedSemaphorePermit>) -> Self {
-        let idle = Box::pin(sleep(IDLE));
-        Self { stream, local, moved: Instant::now(), asked: false, idle, _permit: permit }
-    }
-
-    /// Our end, if it is known.
-    pub(super) const fn local(&self) -> Option<SocketAddr> {
-        self.local
+    pub(super) fn new(stream: S) -> Self {
+        Self { stream, moved: Instant::now(), asked: false, idle: Box::pin(sleep(IDLE)) }
     }
 
     /// Notes that a question or an answer moved, or waits for the time at which none has for too long.
@@ -178,7 +120,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_request_that_comes_in_drips_is_given_up_and_an_answered_one_is_not() {
         let (mut client, server) = duplex(64);
-        let mut server = Connection::new(server, None, None);
+        let mut server = Connection::new(server);
         for _ in 0..30 {
             client.write_all(b"?").await.unwrap();
             server.read_u8().await.unwrap();

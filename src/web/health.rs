@@ -16,7 +16,7 @@ use super::params::Params;
 use super::problem::Problem;
 use super::{Shared, State};
 use crate::journal::Journal;
-use crate::metrics::{Pieces, REVISION, Report};
+use crate::metrics::{Http, Pieces, REVISION, Report};
 use crate::observer::{RouteQuery, StateFilter, view};
 use crate::time::Timestamp;
 
@@ -120,6 +120,11 @@ impl Shared {
             leaves: config.leaves.iter().map(|leaf| leaf.name.clone()).collect(),
             config: config.metrics.clone(),
             streams: self.streams.counts(),
+            http: Http {
+                connections: self.gate.connections(),
+                rejected: self.gate.rejected(),
+                refused: self.refusals.count(),
+            },
             sync,
             journal: self.app.journal.as_ref().map(Journal::status),
         })

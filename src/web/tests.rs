@@ -442,7 +442,7 @@ async fn a_silent_connection_is_closed_and_nonsense_refused() {
     let address = server.url.trim_start_matches("http://");
     let clock = Clock::start();
     for (request, expected, patience) in [
-        ("GET / HTTP/1.1\r\nhost:", "", connection::IDLE),
+        ("GET / HTTP/1.1\r\nhost:", "", serve::HEAD),
         ("Good morning!\r\n\r\n", "HTTP/1.1 400 ", Duration::ZERO),
     ] {
         let (mut stream, start) = (TcpStream::connect(address).await.unwrap(), clock.now());

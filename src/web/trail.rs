@@ -32,6 +32,8 @@ struct Spell {
     began: Timestamp,
     told: u32,
     untold: u64,
+    /// Since the start.
+    all: u64,
 }
 
 /// What becomes of a refusal.
@@ -47,14 +49,20 @@ impl Refusals {
     fn meet(&self, now: Timestamp) -> Fate {
         let mut spell = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if now.since(spell.began) >= SPELL && spell.untold == 0 {
-            *spell = Spell { began: now, ..Spell::default() };
+            *spell = Spell { began: now, all: spell.all, ..Spell::default() };
         }
+        spell.all += 1;
         if spell.told < EACH {
             spell.told += 1;
             return Fate::Told;
         }
         spell.untold += 1;
         if spell.untold == 1 { Fate::CountedFirst } else { Fate::Counted }
+    }
+
+    /// How many there were since the start.
+    pub(super) fn count(&self) -> u64 {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).all
     }
 
     fn take(&self) -> u64 {
@@ -142,5 +150,6 @@ mod tests {
         assert_eq!(refusals.meet(at(90)), Fate::Counted);
         assert_eq!(refusals.take(), 3);
         assert_eq!(refusals.meet(at(91)), Fate::Told);
+        assert_eq!(refusals.count(), u64::from(EACH) + 4);
     }
 }

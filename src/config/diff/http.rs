@@ -14,6 +14,14 @@ pub(super) fn http(changes: &mut Changes, old: &Http, new: &Http) {
         let scope = token.scope.name();
         changes.add(Effect::Apply, format!("http: `{}` gets a token: {scope}", token.name));
     }
+    match (&old.tls, &new.tls) {
+        (None, Some(_)) => changes.add(Effect::Apply, "http: TLS from now on, no plain HTTP"),
+        (Some(_), None) => changes.add(Effect::Apply, "http: plain HTTP from now on, no TLS"),
+        (old, new) if old != new => {
+            changes.add(Effect::Apply, "http.tls: another certificate, key or client CA")
+        }
+        _ => {}
+    }
     changes.add_all(Effect::Apply, "", lines("http.read", &json(&old.read), &json(&new.read)));
     changes.add_all(Effect::Apply, "", lines("http.hosts", &json(&old.hosts), &json(&new.hosts)));
 }

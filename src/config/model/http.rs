@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::Secret;
+use super::{Secret, Tls};
 
 /// `[http]`: `listen` is restart-only.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
@@ -18,6 +18,8 @@ pub struct Http {
     pub read: Reading,
     /// Names that a request which carries no token may be for, beside addresses and `localhost`.
     pub hosts: Vec<Arc<str>>,
+    /// TLS; none: plain HTTP.
+    pub tls: Option<Tls>,
 }
 
 /// `[[http.tokens]]`.

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use super::super::error::Error;
-use super::super::model::{Http, Reading, Scope, Secret, Token};
+use super::super::model::{Http, Reading, Scope, Secret, Tls, Token, Unfit};
 use super::super::table::{Place, Section, Value};
 use super::leaf::Listeners;
 use super::name;
@@ -36,7 +36,39 @@ pub(super) fn http(mut section: Section<'_, '_>, secrets: &Secrets<'_>, listener
     }
     let read = section.take("read").and_then(|value| reading(&value, &tokens)).unwrap_or_default();
     let hosts = section.take("hosts").map(Value::list).unwrap_or_default();
-    Http { listen, tokens: tokens.read, read, hosts: hosts.iter().filter_map(host).collect() }
+    let tls = section.take("tls").and_then(Value::section).and_then(|section| tls(section, secrets));
+    Http { listen, tokens: tokens.read, read, hosts: hosts.iter().filter_map(host).collect(), tls }
+}
+
+/// Certificate and key have to fit, or nobody could connect.
+fn tls(mut section: Section<'_, '_>, secrets: &Secrets<'_>) -> Option<Tls> {
+    let cert_file = section.require("cert_file");
+    let wrong_before = section.reporter().count();
+    let key = secrets.tls_key(&mut section);
+    if key.is_none() && section.reporter().count() == wrong_before {
+        let error = Error::at(section.place(), "there is no private key");
+        section.reporter().report(error.help("name the file that holds it in `key_file`"));
+    }
+    let authorities = section.take("client_ca_file");
+    let cert = cert_file.as_ref().and_then(|value| secrets.file(value));
+    let client_ca = authorities.as_ref().map(|value| secrets.file(value));
+    let (key_file, key) = key?;
+    // What could not be read is told.
+    let client_ca = match client_ca {
+        Some(read) => Some(read?.into()),
+        None => None,
+    };
+    let tls = Tls { cert: cert?.into(), key: key?, client_ca };
+    if let Err(unfit) = tls.server() {
+        let place = match &unfit {
+            Unfit::Certificate(_) => cert_file.as_ref(),
+            Unfit::Key(_) | Unfit::Pair(_) => Some(&key_file),
+            Unfit::ClientAuthority(_) => authorities.as_ref(),
+        };
+        place?.fail(unfit.to_string());
+        return None;
+    }
+    Some(tls)
 }
 
 /// Those read so far, and where they stand.

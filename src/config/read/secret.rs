@@ -77,6 +77,12 @@ impl Secrets<'_> {
         Some((value, secret.map(Secret::new)))
     }
 
+    /// `key_file` or `key_env`: a private key of any kind, PEM.
+    pub(super) fn tls_key<'r, 't>(&self, section: &mut Section<'r, 't>) -> Option<Found<'r, 't, Secret>> {
+        let (value, secret) = self.secret(section, &PRIVATE_KEY)?;
+        Some((value, secret.map(Secret::new)))
+    }
+
     fn secret<'r, 't>(&self, section: &mut Section<'r, 't>, keys: &Keys) -> Option<Found<'r, 't, String>> {
         let Keys { file, variable, inline } = keys;
         for (inline, value) in inline.iter().filter_map(|key| Some((key, section.take_unlisted(key)?))) {

@@ -130,11 +130,10 @@ fn root() {
         (and("[[metrics]]"), &["24:1 [[[metrics]]] expected a table, found a list"]),
         (and("[nodes]"), &["24:1 [[nodes]] `nodes` is a list of tables (write [[nodes]])"]),
         (
-            and("[alerts]\n[http.tls]\n[globl]"),
+            and("[alerts]\n[globl]"),
             &[
                 "24:2 [alerts] `alerts` is not supported by this version",
-                "25:7 [tls] `tls` is not supported by this version",
-                "26:2 [globl] unknown key `globl` (did you mean `global`?)",
+                "25:2 [globl] unknown key `globl` (did you mean `global`?)",
             ],
         ),
     ]);
@@ -157,7 +156,8 @@ fn process_and_http() {
                 "25:11 [\"127.0.0.1\"] `127.0.0.1` is not an address and a port \
                  (write it as \"0.0.0.0:1790\" or \"[::]:1790\")",
                 "25:24 [\"0.0.0.0:1790\"] `0.0.0.0:1790` overlaps `0.0.0.0:1790` of leaf `rack1`",
-                "26:7 [tls] `tls` is not supported by this version",
+                "26:1 [[http.tls]] `cert_file` is missing in `http.tls`",
+                "27:12 [\"x\"] cannot read x: entity not found",
             ],
         ),
         (and("[http]\nlisten = []"), &["25:10 [[]] this list must not be empty"]),

@@ -69,6 +69,25 @@ async fn a_line_is_on_the_disk_when_it_was_waited_for_and_its_owner_alone_reads_
     );
 }
 
+#[test]
+fn the_line_of_an_order_says_whose_it_is() {
+    let line = encode(&Ordered {
+        time: Timestamp::from_micros(1_700_000_000_000_000),
+        event: "approve",
+        instance: "dc1",
+        by: Some("alice"),
+        client: Some([10, 0, 0, 9].into()),
+        about: Some("1-2"),
+        outcome: "done",
+        text: "3 changes".to_owned(),
+    });
+    assert_eq!(
+        String::from_utf8(line).unwrap(),
+        "{\"time\":\"2023-11-14T22:13:20.000Z\",\"event\":\"approve\",\"instance\":\"dc1\",\"by\":\"alice\",\
+         \"client\":\"10.0.0.9\",\"about\":\"1-2\",\"outcome\":\"done\",\"text\":\"3 changes\"}\n"
+    );
+}
+
 #[tokio::test]
 async fn no_line_no_write_unless_nobody_asked_for_lines() {
     let (audit, _) = Audit::start(&Place::Nowhere).unwrap();
