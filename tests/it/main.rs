@@ -2,6 +2,7 @@
 
 #![expect(clippy::disallowed_methods, clippy::disallowed_types, reason = "runs the program and its peers")]
 
+mod access;
 mod apic;
 mod bad_input;
 mod conformance;
