@@ -5,10 +5,12 @@
 #![expect(clippy::disallowed_methods, reason = "runs the program and real daemons")]
 
 mod aciclient;
+mod alerts;
 mod apic;
 mod calico;
 mod daemons;
 mod eepg;
+mod monitoring;
 mod mrt;
 mod net;
 mod peers;

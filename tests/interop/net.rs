@@ -99,6 +99,14 @@ impl Namespace {
         command.args(["netns", "exec", &self.name]).arg(program);
         command
     }
+
+    /// What is answered at a URL in here; none if it is not answered with success.
+    pub(crate) fn get(&self, url: &str) -> Option<String> {
+        let script =
+            "import sys, urllib.request; print(urllib.request.urlopen(sys.argv[1]).read().decode(), end='')";
+        let done = self.command("/usr/bin/python3").args(["-c", script, url]).output().unwrap();
+        done.status.success().then(|| String::from_utf8(done.stdout).unwrap())
+    }
 }
 
 fn ip(arguments: &[&str]) {
