@@ -16,6 +16,7 @@ mod peer;
 mod refused;
 mod replay;
 mod run;
+mod runbook;
 mod sim;
 mod state;
 mod trace;
