@@ -5,7 +5,6 @@
 #![expect(clippy::disallowed_methods, reason = "runs the program and real daemons")]
 
 mod aciclient;
-mod alerts;
 mod apic;
 mod calico;
 mod daemons;
@@ -16,4 +15,5 @@ mod net;
 mod peers;
 mod refused;
 mod restart;
+mod rules;
 mod thirdleaf;
