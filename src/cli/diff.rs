@@ -69,10 +69,10 @@ impl Diff {
         let changes: Vec<_> = config::diff(&old, &new).iter().cloned().collect();
         let style = options.style();
         if changes.is_empty() {
-            if !style.is_json() {
-                writeln!(out, "nothing changes")?;
-            } else {
+            if style.is_json() {
                 Report { style: &style, out }.machine(&changes, None, &[])?;
+            } else {
+                writeln!(out, "nothing changes")?;
             }
             return Ok(Exit::FINE);
         }

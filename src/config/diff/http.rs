@@ -18,7 +18,7 @@ pub(super) fn http(changes: &mut Changes, old: &Http, new: &Http) {
         (None, Some(_)) => changes.add(Effect::Apply, "http: TLS from now on, no plain HTTP"),
         (Some(_), None) => changes.add(Effect::Apply, "http: plain HTTP from now on, no TLS"),
         (old, new) if old != new => {
-            changes.add(Effect::Apply, "http.tls: another certificate, key or client CA")
+            changes.add(Effect::Apply, "http.tls: another certificate, key or client CA");
         }
         _ => {}
     }
