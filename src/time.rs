@@ -5,6 +5,7 @@
 //! the [`Clock`] reads the wall once, at start, and the monotonic clock ever after.
 
 use std::fmt;
+use std::str::FromStr;
 use std::time::{Duration, Instant, SystemTime};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
@@ -51,6 +52,12 @@ impl Timestamp {
     pub fn after(self, duration: Duration) -> Self {
         Self(self.0.saturating_add(u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)))
     }
+
+    /// This time less `duration`; the epoch, if that is longer.
+    #[must_use]
+    pub fn before(self, duration: Duration) -> Self {
+        Self(self.0.saturating_sub(u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)))
+    }
 }
 
 impl fmt::Display for Timestamp {
@@ -79,6 +86,62 @@ impl<'de> Deserialize<'de> for Timestamp {
         let at = humantime::parse_rfc3339(&text).map_err(de::Error::custom)?;
         let elapsed = at.duration_since(SystemTime::UNIX_EPOCH).map_err(de::Error::custom)?;
         Ok(Self::from_micros(0).after(elapsed))
+    }
+}
+
+/// A time as people give it: RFC 3339 (`2026-11-21T03:12:00Z`, in UTC), a duration back from now (`1h`, `-1h`,
+/// `1h ago`), or `now`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum When {
+    /// This very moment.
+    At(Timestamp),
+    /// So long before now.
+    Ago(Duration),
+}
+
+/// The text is no time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not a time: like 2026-11-21T03:12:00Z, or how long ago, like 1h")]
+pub struct NoTime;
+
+impl When {
+    /// The moment that is meant, if it is `now`.
+    pub fn from(self, now: Timestamp) -> Timestamp {
+        match self {
+            Self::At(at) => at,
+            Self::Ago(ago) => now.before(ago),
+        }
+    }
+}
+
+impl FromStr for When {
+    type Err = NoTime;
+
+    fn from_str(text: &str) -> Result<Self, NoTime> {
+        let text = text.trim();
+        if text == "now" {
+            return Ok(Self::Ago(Duration::ZERO));
+        }
+        let ago = text.strip_suffix("ago").unwrap_or(text).trim_end();
+        if let Ok(ago) = humantime::parse_duration(ago.strip_prefix('-').unwrap_or(ago)) {
+            return Ok(Self::Ago(ago));
+        }
+        let at = humantime::parse_rfc3339_weak(text).map_err(|_| NoTime)?;
+        let elapsed = at.duration_since(SystemTime::UNIX_EPOCH).map_err(|_| NoTime)?;
+        Ok(Self::At(Timestamp(0).after(elapsed)))
+    }
+}
+
+/// As it is read again.
+impl fmt::Display for When {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::At(at) => {
+                let at = SystemTime::UNIX_EPOCH + Duration::from_micros(at.0.min(LAST));
+                humantime::format_rfc3339_micros(at).fmt(f)
+            }
+            Self::Ago(ago) => humantime::format_duration(*ago).fmt(f),
+        }
     }
 }
 
@@ -121,6 +184,22 @@ mod tests {
         assert_eq!(read.as_micros(), 1_763_760_000_123_000);
         for late in [LAST, LAST + 1, u64::MAX] {
             assert_eq!(Timestamp::from_micros(late).to_string(), "9999-12-31T23:59:59.999Z");
+        }
+    }
+
+    #[test]
+    fn people_say_when_in_their_ways() {
+        let now = Timestamp::from_micros(1_763_760_000_123_456);
+        let hour_ago = now.before(Duration::from_hours(1));
+        for text in ["1h", "-1h", "1h ago", "60min", " 59m 60s ", "2025-11-21T20:20:00.123456Z"] {
+            let when: When = text.parse().unwrap();
+            assert_eq!(when.from(now), hour_ago, "{text}");
+            assert_eq!(when.to_string().parse(), Ok(when), "{text}");
+        }
+        assert_eq!("now".parse::<When>().unwrap().from(now), now);
+        assert_eq!("2025-11-21 20:20:00".parse::<When>().unwrap().from(now).as_secs(), hour_ago.as_secs());
+        for text in ["", "17", "yesterday", "1969-01-01T00:00:00Z", "ago", "-"] {
+            assert_eq!(text.parse::<When>(), Err(NoTime), "{text}");
         }
     }
 
