@@ -20,34 +20,47 @@
 #![expect(clippy::disallowed_methods, reason = "a task, its timer, and the thread that writes")]
 
 pub mod prefix;
+pub mod query;
+pub mod read;
 pub mod schema;
 mod store;
 mod task;
 #[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
 mod tests;
+pub mod view;
 mod words;
 mod writing;
 
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 
 use crate::config::model;
 use crate::observer::Observer;
 use crate::sync::Wrote;
 use crate::time::{Clock, Timestamp};
+use read::{Reader, Trouble};
 use task::{Ended, Follower, Scribe};
 
 /// How many requests to an APIC wait to be written down.
 const WROTE: usize = 1_024;
+
+/// Questions that are answered at once; each takes a thread and a part of the disk's time.
+const READERS: usize = 3;
+/// How long a question waits for its turn.
+const TURN: Duration = Duration::from_secs(2);
 
 /// The handle: cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Journal {
     path: Arc<Path>,
     status: watch::Receiver<Status>,
+    turns: Arc<Semaphore>,
 }
 
 /// How the journal does.
@@ -91,11 +104,39 @@ impl Opened {
         let path: PathBuf = self.scribe.path.clone();
         let (status, watched) = watch::channel(Status::default());
         let end = Follower::start(self.scribe, observer, clock, self.wrote, status);
-        (Journal { path: path.into(), status: watched }, End(end))
+        (Journal::at(path, watched), End(end))
     }
 }
 
 impl Journal {
+    fn at(path: PathBuf, status: watch::Receiver<Status>) -> Self {
+        Self { path: path.into(), status, turns: Arc::new(Semaphore::new(READERS)) }
+    }
+
+    /// What the journal answers, read by a thread that may block.
+    ///
+    /// # Errors
+    /// Why there is no answer.
+    pub async fn ask<T: Send + 'static>(
+        &self,
+        question: impl FnOnce(&Reader) -> Result<T, Trouble> + Send + 'static,
+    ) -> Result<T, Trouble> {
+        let turn = tokio::time::timeout(TURN, Arc::clone(&self.turns).acquire_owned());
+        let Ok(Ok(turn)) = turn.await else { return Err(Trouble::Busy) };
+        // What is begun at the start is there a moment later.
+        let mut status = self.status.clone();
+        let is_begun = |status: &Status| status.written.is_some() || status.trouble.is_some();
+        // Whether it is or not: the file itself says what is the matter.
+        let _ = tokio::time::timeout(TURN, status.wait_for(is_begun)).await;
+        let path = Arc::clone(&self.path);
+        let answer = tokio::task::spawn_blocking(move || {
+            // An asker that is gone leaves its question: that counts until it is answered.
+            let _turn = turn;
+            question(&Reader::live(&path)?)
+        });
+        answer.await.unwrap_or_else(|error| Err(Trouble::Failed(error.to_string())))
+    }
+
     /// The file.
     pub fn path(&self) -> &Path {
         &self.path

@@ -1,5 +1,6 @@
 //! The tables, and how the file is opened.
 
+use std::fmt::Write as _;
 use std::fs::OpenOptions;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
@@ -162,7 +163,30 @@ pub fn open(path: &Path, fsync: Fsync) -> Result<Connection, Unusable> {
 /// # Errors
 /// Why it cannot be used.
 pub fn read(path: &Path) -> Result<Connection, Unusable> {
-    let connection = Connection::open_with_flags(path, flags(OpenFlags::SQLITE_OPEN_READ_ONLY))?;
+    readable(Connection::open_with_flags(path, flags(OpenFlags::SQLITE_OPEN_READ_ONLY))?)
+}
+
+/// Opens a file that nobody writes, where nothing can be written beside it: a copy on a medium that is read-only.
+///
+/// # Errors
+/// Why it cannot be used.
+pub fn read_still(path: &Path) -> Result<Connection, Unusable> {
+    let mut uri = "file:".to_owned();
+    for octet in std::path::absolute(path)?.as_os_str().as_encoded_bytes() {
+        if octet.is_ascii_alphanumeric() || b"/-_.".contains(octet) {
+            uri.push(char::from(*octet));
+        } else {
+            _ = write!(uri, "%{octet:02x}");
+        }
+    }
+    uri += "?immutable=1";
+    readable(Connection::open_with_flags(
+        uri,
+        flags(OpenFlags::SQLITE_OPEN_READ_ONLY) | OpenFlags::SQLITE_OPEN_URI,
+    )?)
+}
+
+fn readable(connection: Connection) -> Result<Connection, Unusable> {
     connection.busy_timeout(PATIENCE)?;
     if check(&connection)? < VERSION {
         // Only a journal that nobody has written since the program changed: `run` brings it up to date.
