@@ -7,6 +7,7 @@ mod calico;
 mod check;
 mod check_health;
 mod client;
+mod compare;
 mod completions;
 mod csv;
 mod demo;
@@ -19,6 +20,7 @@ mod logging;
 mod maintenance;
 mod man;
 mod output;
+mod past;
 mod patience;
 mod peers;
 mod reload;
@@ -101,7 +103,7 @@ enum Verb {
     Summary(summary::Show),
     /// Known peers
     Peers(peers::Peers),
-    /// Routes that peers advertise, accepted or rejected
+    /// Routes that peers advertise, accepted or rejected; with --at, those of a time that is over
     Routes(routes::Routes),
     /// How the routes of a prefix were judged, step by step; exit 1 if there are none
     Why(why::Why),
@@ -111,8 +113,10 @@ enum Verb {
     Maintenance(maintenance::Maintenance),
     /// External EPGs and redirect policies that follow routes: members, what is to be changed, what holds it back
     Eepg(eepg::Eepg),
-    /// What happened
+    /// What happened: the newest, or since a time; with --follow, what happens
     Events(events::Events),
+    /// What differs between two times: routes, verdicts, findings, members; exit 1 if anything
+    Compare(compare::Compare),
     /// One line for Nagios and its kin; exit 0, 1, 2 or 3 as they expect it
     CheckHealth(check_health::CheckHealth),
     /// Suggest what to allow, pin and expect, from what is heard: TOML to review
@@ -209,6 +213,9 @@ impl Verb {
             }
             Self::Eepg(verb) => options.ask(async |client, style| verb.execute(&client, &style, out).await),
             Self::Events(verb) => options.ask(async |client, style| verb.execute(&client, &style, out).await),
+            Self::Compare(verb) => {
+                options.ask(async |client, style| verb.execute(&client, &style, out).await)
+            }
             Self::CheckHealth(verb) => verb.execute(options, out),
         }
     }

@@ -6,9 +6,12 @@
 //! | `/api/v1/summary`, `/api/v1/config`, `/api/v1/version` | |
 //! | `/api/v1/peers` | `leaf`, `node`, `cluster`, `vrf`, `peer`, `state` = `up`, `down` or a name of RFC 4271 |
 //! | `/api/v1/routes` | `prefix`, `match` = `exact`, `longer` or `covering`, `class`, `node`, `leaf`, `peer`, `cluster`, `vrf`, `state` = `accepted`, `rejected`, `noted` or `stale`, `reason`, `community` |
+//! | `/api/v1/routes?at=` | a time, and the same but `stale`: what was there then |
+//! | `/api/v1/routes/history` | `prefix` and the same: who announced it and until when, at times from `since` to `until` |
+//! | `/api/v1/compare` | `from`, `to` (or now): what differs; `prefix`, `match`, `node`, `leaf`, `peer`, `cluster`, `vrf` |
 //! | `/api/v1/routes/why` | `prefix`, `cluster`, `vrf` |
 //! | `/api/v1/findings` | `state` = `pending`, `open`, `resolved` or `all`, `severity`, `kind`, `cluster`, `vrf` (one that concerns several is found by each), `leaf`, `node`, `peer`, `prefix` |
-//! | `/api/v1/events` | `since`, `kind`, `leaf`, `peer` |
+//! | `/api/v1/events` | `since` and `until`, times; `after`, the number of an event; `kind`, `prefix`, `match`, `cluster`, `vrf`, `leaf`, `peer`, `node`, `actor`, `order` = `oldest` or `newest` first, `source` = `journal` or `memory` |
 //! | `/api/v1/stream` | `since`, or the header `Last-Event-ID` |
 //! | `/api/v1/maintenance` | |
 //! | `/api/v1/eepgs` | `apic`, `tenant`, `l3out`, `name`, `vrf` |
@@ -19,6 +22,18 @@
 //! page of routes may have fewer items than `limit`, even none, and go on all the same: where millions are
 //! to be looked at for few, it ends in time. So does a page of the plan under a filter; pages of one plan have one
 //! `id`: where that differs, the plan changed meanwhile.
+//!
+//! Times are RFC 3339 in UTC, or how long ago (`1h`). Kinds of events may be several, separated by commas; `peer` stands
+//! for all that begin with `peer_`, `route_re*` for all that begin so.
+//!
+//! The past is what the journal knows: without one, questions about it are 404 with the code `no_journal`. Events come
+//! from it, too, in one sequence over all restarts (`source` is `journal`); without one they are those since the start
+//! (`memory`), which are those of the stream and have its numbers. `last` is the newest number, wanted or not. Pages
+//! after the first show what the first was asked for. When nobody listened, what was there before is shown; `gaps` say
+//! so. Whether a route was stale is not kept. A comparison lists routes that came (`new`), went (`gone`) or have other
+//! attributes or announcers (`changed`), routes that are judged otherwise (`verdict`), open findings, and members of
+//! EEPGs (these only without a filter but `prefix`); what went and came back the same is not listed. What would take too
+//! long, or be too much, is 422 with the code `too_much`.
 //!
 //! Where `http.read` says so, reading needs a token, too; `/healthz` and `/readyz` never do. Without one, a request for
 //! a host that is not ours is 421, on loopback and where there are `http.hosts`.
@@ -59,6 +74,7 @@ mod eepgs;
 mod gate;
 mod gzip;
 mod health;
+mod history;
 mod holders;
 mod lists;
 mod maintenance;
@@ -345,10 +361,12 @@ fn router(app: App, gate: Arc<Gate>) -> Router {
     let api = Router::new()
         .route("/summary", get(summary::summary))
         .route("/peers", get(lists::peers))
-        .route("/routes", get(lists::routes))
+        .route("/routes", get(history::routes))
         .route("/routes/why", get(lists::why))
+        .route("/routes/history", get(history::history))
+        .route("/compare", get(history::compare))
         .route("/findings", get(lists::findings))
-        .route("/events", get(lists::events))
+        .route("/events", get(history::events))
         .route("/maintenance", get(maintenance::list).post(maintenance::start))
         .route("/maintenance/end", post(maintenance::end))
         .route("/eepgs", get(eepgs::list))

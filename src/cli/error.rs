@@ -37,6 +37,9 @@ pub enum Error {
     /// The daemon's answer is not what this version understands.
     #[error("the daemon's answer is not understood: {0}")]
     Answer(String),
+    /// A journal's file has no answer.
+    #[error(transparent)]
+    Journal(#[from] crate::journal::read::Trouble),
     /// Reading a file or writing the output failed.
     #[error("{0}")]
     Io(#[from] io::Error),
@@ -50,7 +53,12 @@ impl Error {
             Self::Io(error) if error.kind() == io::ErrorKind::BrokenPipe => 0,
             Self::Unreachable { .. } | Self::Answer(_) | Self::Refused { status: 500.., .. } => 3,
             Self::Refused { status: 409, .. } => 4,
-            Self::Usage(_) | Self::Config(_) | Self::Daemon(_) | Self::Refused { .. } | Self::Io(_) => 2,
+            Self::Usage(_)
+            | Self::Config(_)
+            | Self::Daemon(_)
+            | Self::Refused { .. }
+            | Self::Journal(_)
+            | Self::Io(_) => 2,
         }
     }
 

@@ -1,36 +1,75 @@
 //! `thirdleaf events`: what happened, and with `--follow` what happens.
 
-#![expect(clippy::disallowed_methods, reason = "waits a moment before it connects again")]
+mod follow;
 
 use std::io::Write;
-use std::time::Duration;
+use std::net::IpAddr;
 
 use clap::Args;
 
 use super::client::Client;
 use super::output::{Format, Printer, Row, Style};
+use super::past::{self, File, Memory, Question};
+use super::routes::{Matching, Prefix};
+use super::scope::Scope;
 use super::table::{Cell, Column};
 use super::{Error, Exit};
+use crate::journal::query::{EventQuery, Kinds};
+use crate::journal::view::Source;
 use crate::observer::view::Event;
-use crate::time::Timestamp;
+use crate::time::{Timestamp, When};
 
-/// Before a lost stream is opened again.
-const PAUSE: Duration = Duration::from_secs(1);
+/// How many are shown if nothing says from when on: the newest.
+const NEWEST: usize = 1_000;
 
 #[derive(Debug, Args)]
 pub(super) struct Events {
+    /// From this time on: 2026-11-21T03:12:00Z, or how long ago, like 1h [default: the newest 1000]
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
+    since: Option<When>,
+    /// Up to this time
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true, conflicts_with = "follow")]
+    until: Option<When>,
     /// Only what came after the event with this number
     #[arg(long, value_name = "ID")]
-    since: Option<u64>,
-    /// Of this kind
-    #[arg(long)]
+    after: Option<u64>,
+    /// Of these kinds, separated by commas: `peer` stands for `peer_up` and `peer_down`, `route_re*` for a beginning
+    #[arg(long, value_name = "KINDS")]
     kind: Option<String>,
+    /// About this prefix, or what covers this address
+    #[arg(long)]
+    prefix: Option<Prefix>,
+    #[command(flatten)]
+    matching: Matching,
+    /// About this node
+    #[arg(long)]
+    node: Option<String>,
+    /// About this leaf
+    #[arg(long)]
+    leaf: Option<String>,
+    /// About this peer
+    #[arg(long)]
+    peer: Option<IpAddr>,
+    #[command(flatten)]
+    scope: Scope,
+    /// Done by this one: the name of a token
+    #[arg(long)]
+    actor: Option<String>,
     /// Go on with what happens
-    #[arg(short, long, conflicts_with = "limit")]
+    #[arg(short, long, conflicts_with_all = ["limit", "journal"])]
     follow: bool,
-    /// At most so many
+    /// At most so many: the newest, or with --after the next ones
     #[arg(long, value_parser = super::positive)]
     limit: Option<usize>,
+    #[command(flatten)]
+    file: File,
+}
+
+/// What was shown last, and whose number that is.
+#[derive(Clone, Copy)]
+struct Last {
+    id: u64,
+    source: Source,
 }
 
 impl Events {
@@ -40,67 +79,127 @@ impl Events {
         style: &Style,
         out: &mut impl Write,
     ) -> Result<Exit, Error> {
+        let query = self.query(style.now)?;
         // An array never ends while it is followed.
         let format = if self.follow && style.format == Format::Json { Format::Jsonl } else { style.format };
         let style = Style { format, ..*style };
         let mut printer = Printer::new::<Event>(&style, out);
-        let query = [("since", self.since.map(|id| id.to_string())), ("kind", self.kind.clone())];
-        let mut pages = client.pages::<Event>("/api/v1/events", &query, self.limit);
-        let mut last = self.since;
-        while let Some(events) = pages.next().await? {
-            last = events.last().map(|event| event.id).max(last);
-            printer.page(&events)?;
-        }
+        let memory = Memory::of(client, self.file.journal.as_deref(), style.now)?;
+        let last = match self.newest() {
+            Some(most) => self.show_newest(&memory, &query, most, &mut printer).await?,
+            None => self.show_all(&memory, &query, &mut printer).await?,
+        };
         if self.follow {
-            self.follow(client, last.unwrap_or(0), &mut printer).await?;
+            follow::follow(client, &self, &query, last, &mut printer).await?;
         }
         printer.finish()?;
         Ok(Exit::FINE)
     }
 
-    /// Goes on until the output is closed; a daemon that restarts is waited for.
-    async fn follow<W: Write>(
-        &self,
-        client: &Client,
-        mut last: u64,
-        printer: &mut Printer<'_, W>,
-    ) -> Result<(), Error> {
-        loop {
-            let mut response = match client.stream("/api/v1/stream", Some(last)).await {
-                Ok(response) => response,
-                Err(Error::Unreachable { .. }) => {
-                    tokio::time::sleep(PAUSE).await;
-                    continue;
-                }
-                Err(error) => return Err(error),
-            };
-            let mut messages = Messages::default();
-            while let Ok(Some(octets)) = response.chunk().await {
-                for message in messages.read(&octets) {
-                    last = self.show(&message, last, printer)?;
-                }
-            }
-            tokio::time::sleep(PAUSE).await;
+    /// How many of the newest are wanted; none: all from some time on.
+    fn newest(&self) -> Option<usize> {
+        let is_open = self.since.is_none() && self.until.is_none();
+        match self.limit {
+            _ if self.after.is_some() => None,
+            None if is_open => Some(NEWEST),
+            limit => limit,
         }
     }
 
-    fn show<W: Write>(
+    async fn show_newest<W: Write>(
         &self,
-        message: &Message,
-        last: u64,
+        memory: &Memory<'_>,
+        query: &EventQuery,
+        most: usize,
         printer: &mut Printer<'_, W>,
-    ) -> Result<u64, Error> {
-        if message.event == "resync" {
-            eprintln!("thirdleaf: some events were missed");
-            return Ok(message.id.unwrap_or(last));
+    ) -> Result<Last, Error> {
+        let query = EventQuery { newest: true, ..query.clone() };
+        let mut parameters = self.parameters();
+        parameters.push(("order", Some("newest".to_owned())));
+        let (mut events, mut cursor, mut last) = (Vec::new(), None, None);
+        loop {
+            let limit = (most - events.len()).min(past::PAGE);
+            let page = memory.events(Question { parameters: &parameters, limit, cursor }, &query).await?;
+            last = last.or(Some(Last { id: page.last, source: page.source }));
+            events.extend(page.items.into_iter().take(limit));
+            cursor = page.next_cursor;
+            if cursor.is_none() || events.len() == most {
+                break;
+            }
         }
-        let event: Event =
-            serde_json::from_str(&message.data).map_err(|error| Error::Answer(error.to_string()))?;
-        let id = event.id;
-        if self.kind.as_ref().is_none_or(|kind| *kind == event.kind) {
-            printer.page(&[event])?;
+        if cursor.is_some() && self.limit.is_none() {
+            eprintln!("thirdleaf: shown are the newest {most}; --since shows earlier ones");
         }
-        Ok(id)
+        events.reverse();
+        printer.page(&events)?;
+        Ok(last.unwrap_or(Last { id: 0, source: Source::Memory }))
+    }
+
+    async fn show_all<W: Write>(
+        &self,
+        memory: &Memory<'_>,
+        query: &EventQuery,
+        printer: &mut Printer<'_, W>,
+    ) -> Result<Last, Error> {
+        let parameters = self.parameters();
+        let (mut left, mut cursor, mut last) = (self.limit.unwrap_or(usize::MAX), None, None);
+        loop {
+            let limit = left.min(past::PAGE);
+            let page = memory.events(Question { parameters: &parameters, limit, cursor }, query).await?;
+            // What comes after the first page was asked for is not on the others.
+            let last = *last.get_or_insert(Last { id: page.last, source: page.source });
+            let items = page.items.get(..limit.min(page.items.len())).unwrap_or_default();
+            printer.page(items)?;
+            left -= items.len();
+            cursor = page.next_cursor;
+            if cursor.is_none() || left == 0 {
+                return Ok(last);
+            }
+        }
+    }
+
+    /// What is asked for, in the words of the API.
+    fn parameters(&self) -> Vec<(&'static str, Option<String>)> {
+        let mut parameters = self.filters();
+        parameters.push(("since", self.since.map(|when| when.to_string())));
+        parameters.push(("until", self.until.map(|when| when.to_string())));
+        parameters.push(("after", self.after.map(|id| id.to_string())));
+        parameters
+    }
+
+    /// The same without times.
+    fn filters(&self) -> Vec<(&'static str, Option<String>)> {
+        vec![
+            ("kind", self.kind.clone()),
+            ("match", self.matching.name(self.prefix)),
+            ("prefix", self.prefix.map(|prefix| prefix.net.to_string())),
+            ("node", self.node.clone()),
+            ("leaf", self.leaf.clone()),
+            ("peer", self.peer.map(|peer| peer.to_string())),
+            ("cluster", self.scope.cluster.clone()),
+            ("vrf", self.scope.vrf.clone()),
+            ("actor", self.actor.clone()),
+        ]
+    }
+
+    /// The same for a file, and for events of a stream.
+    fn query(&self, now: Timestamp) -> Result<EventQuery, Error> {
+        let kinds = self.kind.as_deref().map(str::parse::<Kinds>).transpose();
+        Ok(EventQuery {
+            since: self.since.map(|when| when.from(now)),
+            until: self.until.map(|when| when.from(now)),
+            after: self.after.unwrap_or(0),
+            kinds: kinds.map_err(|error| Error::Usage(format!("--kind: {error}")))?,
+            prefix: self.prefix.map(|prefix| prefix.net),
+            matching: self.matching.of(self.prefix),
+            cluster: self.scope.cluster.clone(),
+            vrf: self.scope.vrf.clone(),
+            leaf: self.leaf.clone(),
+            peer: self.peer,
+            node: self.node.clone(),
+            actor: self.actor.clone(),
+            ..EventQuery::default()
+        })
     }
 }
 
@@ -109,9 +208,11 @@ impl Row for Event {
         Column::right("ID"),
         Column::left("TIME"),
         Column::left("KIND"),
+        Column::left("NODE").wide(),
         Column::left("LEAF").wide(),
         Column::left("PEER").wide(),
         Column::left("PREFIX").wide(),
+        Column::left("ACTOR").wide(),
         Column::left("TEXT"),
     ];
 
@@ -120,77 +221,15 @@ impl Row for Event {
             Cell::new(self.id),
             Cell::new(self.at),
             Cell::new(&self.kind),
+            Cell::maybe(self.node.as_ref()),
             Cell::maybe(self.leaf.as_ref()),
             Cell::maybe(self.peer),
             Cell::maybe(self.prefix),
+            Cell::maybe(self.actor.as_ref()),
             Cell::new(&self.text),
         ]
     }
 }
 
-/// A message of a stream of server-sent events.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-struct Message {
-    id: Option<u64>,
-    event: String,
-    data: String,
-}
-
-/// Puts messages together from the pieces in which they arrive.
-#[derive(Default)]
-struct Messages {
-    octets: Vec<u8>,
-    message: Message,
-}
-
-impl Messages {
-    /// The messages that are complete with these octets.
-    fn read(&mut self, octets: &[u8]) -> Vec<Message> {
-        let mut complete = Vec::new();
-        for octet in octets {
-            if *octet == b'\n' {
-                let line = std::mem::take(&mut self.octets);
-                complete.extend(self.line(&String::from_utf8_lossy(&line)));
-            } else {
-                self.octets.push(*octet);
-            }
-        }
-        complete
-    }
-
-    fn line(&mut self, line: &str) -> Option<Message> {
-        if line.is_empty() {
-            let message = std::mem::take(&mut self.message);
-            return Some(message).filter(|message| !message.data.is_empty());
-        }
-        let (field, value) = line.split_once(':')?;
-        let value = value.strip_prefix(' ').unwrap_or(value);
-        match field {
-            "id" => self.message.id = value.parse().ok(),
-            "event" => value.clone_into(&mut self.message.event),
-            "data" => self.message.data.push_str(value),
-            _ => {}
-        }
-        None
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn messages_survive_being_cut_anywhere() {
-        let stream = "id: 7\nevent: peer_up\ndata: {\"a\": 1}\n\n: heartbeat\n\ndata: x\n\n";
-        let expected = [
-            Message { id: Some(7), event: "peer_up".into(), data: "{\"a\": 1}".into() },
-            Message { id: None, event: String::new(), data: "x".into() },
-        ];
-        for cut in 0..stream.len() {
-            let mut messages = Messages::default();
-            let (first, second) = stream.as_bytes().split_at(cut);
-            let read = [messages.read(first), messages.read(second)].concat();
-            assert_eq!(read, expected, "cut at {cut}");
-        }
-    }
-}
+mod tests;

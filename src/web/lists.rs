@@ -1,16 +1,16 @@
 //! The lists of what the observer knows.
 
 use std::net::IpAddr;
-use std::sync::Arc;
 
 use axum::Json;
+use ipnet::IpNet;
 
 use super::State;
 use super::page::{self, Key};
 use super::params::Params;
 use super::problem::Problem;
 use crate::observer::findings::Kind;
-use crate::observer::view::{Event, Finding, Page, Peer, Route, Why};
+use crate::observer::view::{Finding, Page, Peer, Route, Why};
 use crate::observer::{Match, PeerSnapshot, RouteQuery, StateFilter};
 use crate::policy::{Class, Reason};
 use crate::speaker::stats::SessionState;
@@ -91,16 +91,22 @@ impl SessionFilter {
     }
 }
 
-pub(super) async fn routes(state: State, mut params: Params) -> Result<Json<Page<Route>>, Problem> {
+/// A prefix, and how it is meant.
+pub(super) fn prefix(params: &mut Params) -> Result<(Option<IpNet>, Match), Problem> {
     let prefix = params.prefix("prefix")?;
     let matching = params.one_of("match", Match::from_name, &["exact", "longer", "covering"])?;
     if matching.is_some() && prefix.is_none() {
         return Err(Problem::bad_request("parameter \"match\" needs parameter \"prefix\""));
     }
-    let cursor = params.text("cursor")?.map(|cursor| cursor.parse());
-    let query = RouteQuery {
+    Ok((prefix, matching.unwrap_or_default()))
+}
+
+/// All that may be asked of routes, but where to go on.
+pub(super) fn route_query(params: &mut Params) -> Result<RouteQuery, Problem> {
+    let (prefix, matching) = prefix(params)?;
+    Ok(RouteQuery {
         prefix,
-        matching: matching.unwrap_or_default(),
+        matching,
         class: params.one_of("class", Class::from_name, &Class::ALL.map(Class::name))?,
         node: params.text("node")?,
         leaf: params.text("leaf")?,
@@ -111,10 +117,13 @@ pub(super) async fn routes(state: State, mut params: Params) -> Result<Json<Page
         reason: params.one_of("reason", Reason::from_name, &Reason::ALL.map(Reason::name))?,
         community: params.text("community")?,
         limit: params.limit()?,
-        cursor: cursor
-            .transpose()
-            .map_err(|error| Problem::bad_request(format!("parameter \"cursor\": {error}")))?,
-    };
+        cursor: None,
+    })
+}
+
+pub(super) async fn routes(state: State, mut params: Params) -> Result<Json<Page<Route>>, Problem> {
+    let cursor = params.parse("cursor", "one of an earlier page")?;
+    let query = RouteQuery { cursor, ..route_query(&mut params)? };
     params.finish()?;
     let mut page = state.ask(state.app.observer.routes(query)).await?;
     state.name_holders(&mut page.items).await;
@@ -221,26 +230,6 @@ fn concerns(scope: &str, wanted: Option<&str>) -> bool {
     wanted.is_none_or(|wanted| {
         scope.is_empty() || scope == wanted || scope.split(", ").any(|one| one == wanted)
     })
-}
-
-pub(super) async fn events(state: State, mut params: Params) -> Result<Json<Page<Arc<Event>>>, Problem> {
-    let since = params.parse::<u64>("since", "the number of an event")?.unwrap_or(0);
-    let kind = params.text("kind")?;
-    let leaf = params.text("leaf")?;
-    let peer = params.address("peer")?;
-    let limit = params.limit()?;
-    let after = page::read::<u64>(params.text("cursor")?)?;
-    params.finish()?;
-    let wanted = |event: &Arc<Event>| {
-        is(kind.as_ref(), Some(&event.kind))
-            && is(leaf.as_ref(), event.leaf.as_deref())
-            && (peer.is_none() || peer == event.peer)
-    };
-    let log = state.app.observer.events();
-    let kept = log.since(after.unwrap_or(0).max(since), usize::MAX);
-    let Page { items, next_cursor, .. } =
-        page::page(kept.into_iter().filter(wanted), |event| event.id, None, limit);
-    Ok(Json(Page { items, next_cursor, total: None }))
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use axum::http::request::Parts;
 use ipnet::IpNet;
 
 use super::problem::Problem;
+use crate::time::{Timestamp, When};
 
 /// Items of a page, unless the request says otherwise.
 const DEFAULT_LIMIT: usize = 100;
@@ -62,6 +63,13 @@ impl Params {
 
     pub(super) fn address(&mut self, name: &str) -> Result<Option<IpAddr>, Problem> {
         self.parse(name, "an IP address")
+    }
+
+    /// A time, as people say it.
+    pub(super) fn time(&mut self, name: &str, now: Timestamp) -> Result<Option<Timestamp>, Problem> {
+        let Some(value) = self.text(name)? else { return Ok(None) };
+        let when = value.parse::<When>().map(|when| Some(when.from(now)));
+        when.map_err(|error| Problem::bad_request(format!("parameter {name:?}: {value:?} is {error}")))
     }
 
     /// How many items a page may have.

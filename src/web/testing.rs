@@ -19,6 +19,7 @@ use crate::bgp::header::frame;
 use crate::bgp::{Batch, Families, Family, Negotiated, Update};
 use crate::config::model::{Scope, Secret, Token};
 use crate::config::{self, Config, Machine};
+use crate::journal::Journal;
 use crate::metrics::{Refusal, Reload, Signatures};
 use crate::observer;
 use crate::speaker::stats::SessionState;
@@ -168,8 +169,17 @@ impl Server {
     }
 
     /// With an EEPG controller.
-    #[expect(clippy::unused_async, reason = "the server lives in the runtime that it is started in")]
     pub(crate) async fn start_with(token: Option<&str>, sync: Option<Controller>) -> Self {
+        Self::start_all(token, sync, None).await
+    }
+
+    /// With a journal.
+    pub(crate) async fn start_on(journal: Journal) -> Self {
+        Self::start_all(None, None, Some(journal)).await
+    }
+
+    #[expect(clippy::unused_async, reason = "the server lives in the runtime that it is started in")]
+    async fn start_all(token: Option<&str>, sync: Option<Controller>, journal: Option<Journal>) -> Self {
         let web = Web::bind(&["127.0.0.1:0".parse().unwrap()]).unwrap();
         let url = format!("http://{}", web.addresses()[0]);
         let mut config = config(token);
@@ -194,7 +204,7 @@ impl Server {
         let app = App {
             observer,
             sync,
-            journal: None,
+            journal,
             clock,
             sessions: Arc::clone(&sessions) as _,
             control,

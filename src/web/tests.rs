@@ -59,6 +59,18 @@ async fn what_is_not_understood_is_named() {
         ("findings?cursor=x", "cursor"),
         ("events?since=yesterday", "\"yesterday\""),
         ("events?cursor=x", "cursor"),
+        ("events?since=17", "not a time"),
+        ("events?after=1h", "the number of an event"),
+        ("events?kind=Peer", "a list of kinds"),
+        ("events?match=longer", "needs parameter \"prefix\""),
+        ("events?order=random", "oldest, newest"),
+        ("routes?at=soon", "not a time"),
+        ("routes?at=2999-01-01T00:00:00Z", "has not come yet"),
+        ("routes?at=1h&cursor=x", "cursor"),
+        ("routes/history", "\"prefix\" is missing"),
+        ("compare", "\"from\" is missing"),
+        ("compare?from=1h&to=2999-01-01T00:00:00Z", "has not come yet"),
+        ("compare?from=1h&class=other", "\"class\""),
         ("maintenance?cursor=x", "cursor"),
         ("stream?since=-1", "\"-1\""),
         ("summary?leaf=rack1", "\"leaf\""),
@@ -733,6 +745,6 @@ async fn a_stream_repeats_what_was_missed_and_goes_on() {
     assert!(text.contains("event: peer_up\n"), "{text}");
     let listed = pages(&server, "events").await;
     assert!(listed.len() >= ids.len());
-    let after: Vec<_> = pages(&server, "events?since=1").await;
+    let after: Vec<_> = pages(&server, "events?after=1").await;
     assert_eq!(after[0]["id"], 2);
 }

@@ -136,7 +136,8 @@ impl Site {
 
     fn count(&mut self) {
         loop {
-            let path = format!("/api/v1/events?kind=finding_open&limit=1000&since={}", self.counted);
+            let path =
+                format!("/api/v1/events?source=memory&kind=finding_open&limit=1000&after={}", self.counted);
             let page: Page<Event> = serde_json::from_value(self.running().get(&path)).unwrap();
             let Some(last) = page.items.last() else { return };
             self.counted = last.id;
