@@ -12,6 +12,7 @@ mod day;
 mod demo;
 mod eepg;
 mod hostile;
+mod journal;
 mod peer;
 mod refused;
 mod replay;
