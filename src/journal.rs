@@ -12,6 +12,7 @@
 //! | `peer`, `announcer`, `attributes` | what many routes have in common, once |
 //! | `finding` | an open finding from when it opened until it resolved |
 //! | `member` | a member of an EEPG or redirect policy from when it was written until it was deleted |
+//! | `moment` | how many routes there were at a minute, and how much happened in it |
 //! | `run` | a run of thirdleaf: outside of all runs nobody listened |
 //!
 //! Times are microseconds since the Unix epoch. Prefixes are a key that sorts as prefixes do: see [`prefix`].
@@ -61,6 +62,21 @@ pub struct Journal {
     path: Arc<Path>,
     status: watch::Receiver<Status>,
     turns: Arc<Semaphore>,
+}
+
+/// How many routes there were at one moment, and how much happened in the minute before it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Moment {
+    /// When.
+    pub at: Timestamp,
+    /// Accepted routes.
+    pub accepted: u64,
+    /// Rejected routes.
+    pub rejected: u64,
+    /// Routes that came, changed or went.
+    pub changes: u64,
+    /// Events besides.
+    pub events: u64,
 }
 
 /// How the journal does.

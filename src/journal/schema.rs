@@ -113,6 +113,16 @@ CREATE TABLE member (
 CREATE UNIQUE INDEX member_open ON member (apic, container, prefix) WHERE until IS NULL;
 CREATE INDEX member_since ON member (since);
 CREATE INDEX member_until ON member (until) WHERE until IS NOT NULL;
+
+CREATE TABLE moment (
+    id INTEGER PRIMARY KEY,
+    at INTEGER NOT NULL,
+    accepted INTEGER NOT NULL,
+    rejected INTEGER NOT NULL,
+    changes INTEGER NOT NULL,
+    events INTEGER NOT NULL
+) STRICT;
+CREATE INDEX moment_at ON moment (at);
 "];
 
 /// The file cannot be used.

@@ -10,8 +10,8 @@ use foldhash::fast::RandomState;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::schema::{self, Unusable};
-use super::words;
 use super::writing::{Known, Unsure, Writing, micros, time};
+use super::{Moment, words};
 use crate::config::model;
 use crate::observer::RouteChanges;
 use crate::observer::view::{Event, Finding};
@@ -23,6 +23,10 @@ const PRUNE: Duration = Duration::from_secs(10);
 /// How many rows of a table go at once: that must not hold up what happens.
 const ROWS: i64 = 5_000;
 
+/// What makes a row of a table old.
+const TIMES: [(&str, &str); 5] =
+    [("event", "at"), ("route", "until"), ("finding", "until"), ("member", "until"), ("moment", "at")];
+
 /// What happened since the last batch.
 #[derive(Default)]
 pub(super) struct Batch {
@@ -32,6 +36,8 @@ pub(super) struct Batch {
     pub(super) findings: Option<Arc<[Finding]>>,
     pub(super) changes: Vec<RouteChanges>,
     pub(super) wrote: Vec<Wrote>,
+    /// How it is, once a minute.
+    pub(super) moment: Option<Moment>,
     /// Whatever is there is told anew: what is not told by the time that this is settled is gone since then.
     pub(super) unsure: bool,
     /// Of which peers nothing more is to come: what was not told of them is gone.
@@ -47,6 +53,7 @@ impl Batch {
             && self.findings.is_none()
             && self.changes.is_empty()
             && self.wrote.is_empty()
+            && self.moment.is_none()
             && !self.unsure
             && self.settled.is_none()
     }
@@ -146,6 +153,7 @@ impl Store {
             writing.changes(changes)?;
         }
         writing.wrote(&batch.wrote)?;
+        writing.moment(batch.moment.as_ref())?;
         if let Some(Settled::AllBut(unsettled)) = &batch.settled {
             writing.settle(unsettled)?;
         }
@@ -201,8 +209,7 @@ impl Store {
             let oldest: Option<i64> = self.connection.query_row(oldest, [ROWS], |row| row.get(0))?;
             before = before.max(oldest.unwrap_or_default().saturating_add(1));
         }
-        for (table, time) in [("event", "at"), ("route", "until"), ("finding", "until"), ("member", "until")]
-        {
+        for (table, time) in TIMES {
             let old = format!(
                 "DELETE FROM {table} WHERE id IN \
                  (SELECT id FROM {table} WHERE {time} < ?1 ORDER BY {time} LIMIT ?2)"

@@ -13,7 +13,7 @@ use tokio::time::{sleep, timeout};
 use tracing::{info, warn};
 
 use super::store::{Batch, Settled, Store, Unwritten, Written};
-use super::{Status, words};
+use super::{Moment, Status, words};
 use crate::config::model;
 use crate::observer::findings::Kind;
 use crate::observer::view::{Event, Finding};
@@ -25,6 +25,8 @@ use crate::time::{Clock, Timestamp};
 const EVERY: Duration = Duration::from_millis(250);
 /// How often it is written that nothing happened.
 const ALIVE: Duration = Duration::from_secs(5);
+/// How often it is written how it is.
+const MINUTE: Duration = Duration::from_mins(1);
 /// How long after a failure it is tried again.
 const AGAIN: Duration = Duration::from_secs(5);
 /// A disk that takes longer than this for a batch is one that fails.
@@ -99,6 +101,8 @@ pub(super) struct Follower {
     failing: Option<Failing>,
     last: Timestamp,
     started: Timestamp,
+    /// The last minute that was written down, and what happened since.
+    minute: Moment,
 }
 
 /// Whether it is known what is there.
@@ -146,6 +150,7 @@ impl Follower {
             failing: None,
             last: now,
             started: now,
+            minute: Moment { at: now, ..Moment::default() },
         };
         tokio::spawn(follower.run(ended));
         end
@@ -239,8 +244,27 @@ impl Follower {
         if self.unsure == Unsure::Waiting {
             batch.settled = Some(self.unsettled(now).await?);
         }
+        self.count(&batch);
+        batch.moment = self.moment(now, last).await;
         let idle = batch.is_empty() && now.since(self.last) < ALIVE;
         (!idle || last).then_some((Collected { batch, last_event }, full))
+    }
+
+    fn count(&mut self, batch: &Batch) {
+        let routes = batch.changes.iter().flat_map(|changes| &changes.routes);
+        self.minute.changes += routes.map(|route| u64::from(route.times)).sum::<u64>();
+        self.minute.events += batch.events.len() as u64;
+    }
+
+    /// How it is, if a minute is over.
+    async fn moment(&mut self, now: Timestamp, last: bool) -> Option<Moment> {
+        if now.since(self.minute.at) < MINUTE && !last {
+            return None;
+        }
+        let routes = self.observer.summary().await?.routes;
+        let moment = Moment { at: now, accepted: routes.accepted, rejected: routes.rejected, ..self.minute };
+        self.minute = Moment { at: now, ..Moment::default() };
+        Some(moment)
     }
 
     /// Says that nothing was written for some time, or that events are missing.

@@ -9,7 +9,7 @@ use ipnet::IpNet;
 use rusqlite::types::Type;
 use rusqlite::{OptionalExtension, Row, Transaction, params};
 
-use super::{prefix, words};
+use super::{Moment, prefix, words};
 use crate::eepg::Container;
 use crate::observer::view::{Event, Finding, Route};
 use crate::observer::{RouteChange, RouteChanges};
@@ -250,6 +250,16 @@ impl<'s> Writing<'s> {
                 self.events([&words::not_heard_again(&leaf, &address, rows.len(), self.lapse, self.now)])?;
             }
         }
+        Ok(())
+    }
+
+    pub(super) fn moment(&self, moment: Option<&Moment>) -> rusqlite::Result<()> {
+        let Some(Moment { at, accepted, rejected, changes, events }) = moment else { return Ok(()) };
+        let insert =
+            "INSERT INTO moment (at, accepted, rejected, changes, events) VALUES (?1, ?2, ?3, ?4, ?5)";
+        let count = |count: &u64| i64::try_from(*count).unwrap_or(i64::MAX);
+        let counts = params![micros(*at), count(accepted), count(rejected), count(changes), count(events)];
+        self.transaction.prepare_cached(insert)?.execute(counts)?;
         Ok(())
     }
 
