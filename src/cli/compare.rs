@@ -61,7 +61,7 @@ impl Compare {
             let mut page = memory.compare(asked, (self.from, self.to), &query).await?;
             cursor = page.next_cursor.take();
             match style.format {
-                Format::Table | Format::Wide => report.people(&page)?,
+                Format::Table | Format::Wide | Format::Csv => report.people(&page)?,
                 Format::Jsonl => {
                     for item in &page.items {
                         output::value(item, style, report.out)?;
@@ -83,7 +83,7 @@ impl Compare {
         }
         let Some(whole) = whole else { return Ok(Exit::FINE) };
         match style.format {
-            Format::Table | Format::Wide => {
+            Format::Table | Format::Wide | Format::Csv => {
                 if whole.counts.total() > 0 {
                     writeln!(out)?;
                 }

@@ -10,6 +10,7 @@
 mod compare;
 mod events;
 mod limit;
+mod moments;
 mod names;
 mod past;
 mod range;

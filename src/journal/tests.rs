@@ -8,10 +8,11 @@ use std::time::Duration;
 use proptest::prelude::*;
 use rusqlite::Connection;
 
+use super::read::Reader;
 use super::schema::FILE;
 use super::store::{Batch, Settled, Store, Unwritten};
 use super::writing::micros;
-use super::{prefix, schema};
+use super::{Moment, prefix, schema};
 use crate::config::model::{Fsync, Journal};
 use crate::observer::tests::changes::Stage;
 use crate::observer::tests::model::{Happening, happening};
@@ -231,6 +232,21 @@ fn a_journal_that_is_full_lets_the_oldest_go_and_keeps_what_is_there() {
     assert!(rows(&file).contains(&format!("{BLOCK} 65102 accepted 1-")));
     let oldest: i64 = file.query_row("SELECT min(at) FROM event", [], |row| row.get(0)).unwrap();
     assert!(oldest > micros_of(10), "the oldest events went");
+}
+
+#[test]
+fn minutes_are_kept_in_order_and_go_when_they_are_old() {
+    let place = Place::new("minutes");
+    let hour = Duration::from_hours(1);
+    let mut store = Store::open(&place.file(), &Journal { keep: hour, ..config() }, at(0)).unwrap();
+    let minute = |second| Moment { at: at(second), accepted: 10, rejected: 2, changes: second, events: 3 };
+    for second in [60, 120, 180, 3_700] {
+        let moment = Some(minute(second));
+        store.write(&Batch { now: at(second), moment, ..Batch::default() }).unwrap();
+    }
+    let reader = Reader::open(&place.file()).unwrap();
+    assert_eq!(reader.moments(at(0)).unwrap(), [minute(120), minute(180), minute(3_700)]);
+    assert_eq!(reader.moments(at(180)).unwrap(), [minute(180), minute(3_700)]);
 }
 
 #[test]
