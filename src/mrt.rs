@@ -3,7 +3,7 @@
 //!
 //! [`Reader`] takes octets from anywhere and hands out one [`Record`] at a time, borrowed from a buffer that
 //! grows with what is read, never with what a length field claims. Lengths frame the records: one whose
-//! inside makes no sense is an [`Error`], and the next call goes on behind it.
+//! inside makes no sense is an [`Error`], and the next call goes on behind it. [`write`] has the way back.
 
 #![cfg_attr(
     not(test),
@@ -23,6 +23,7 @@ mod record;
 mod table;
 #[cfg(test)]
 mod tests;
+pub mod write;
 
 pub use error::{Error, Problem};
 pub use message::{Message, Peering, StateChange};

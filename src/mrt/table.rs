@@ -14,8 +14,8 @@ use crate::bgp::{Family, Negotiated, Nlri};
 use crate::time::Timestamp;
 
 /// Flags of a peer in the index (RFC 6396, 4.3.1).
-const IPV6: u8 = 1;
-const FOUR_OCTET_AS: u8 = 2;
+pub(super) const IPV6: u8 = 1;
+pub(super) const FOUR_OCTET_AS: u8 = 2;
 
 /// Whose route it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,3 +1,5 @@
+mod write;
+
 use std::io::{self, Read};
 
 use proptest::prelude::*;
