@@ -16,6 +16,7 @@ use tracing::{info, warn};
 
 use crate::config::{self, Config, Machine};
 use crate::journal;
+use crate::journal::archive::Archive;
 use crate::metrics::{Reload, StateFile};
 use crate::observer::trace::Recorder;
 use crate::observer::view::Event;
@@ -45,6 +46,7 @@ pub struct Daemon {
     keeper: Option<keeper::End>,
     sync: sync::End,
     journal: Option<journal::End>,
+    archive: Option<Archive>,
 }
 
 /// Something that is needed cannot be had.
@@ -121,7 +123,10 @@ impl Daemon {
         }
         let orders = writer.map(keeper::start).transpose().map_err(StartError::State)?;
         let (events, received) = mpsc::channel(EVENTS);
-        let speaker = Speaker::start(Arc::clone(&config), clock, events).await?;
+        let archive = config.journal.mrt.as_ref().map(|settings| Archive::start(settings, clock));
+        let archive = archive.transpose().map_err(StartError::State)?;
+        let tap = archive.as_ref().map(Archive::tap);
+        let speaker = Speaker::start(Arc::clone(&config), clock, events, tap).await?;
         speaker.watch_signatures().await;
         let commands = speaker.clone();
         let obey = move |command| obey(&commands, command);
@@ -142,6 +147,9 @@ impl Daemon {
             reload_error: None,
         });
         let current = watch::Sender::new(config);
+        if let Some(archive) = &archive {
+            archive.follow(observer.clone(), current.subscribe());
+        }
         let keep = |orders| Keeper::start(orders, observer.clone(), clock, status.clone());
         let (keeper, keep) = orders.map(keep).unzip();
         let app = App {
@@ -153,6 +161,7 @@ impl Daemon {
             clock,
             control: control.clone(),
             config: current.subscribe(),
+            archive: archive.clone(),
             status: status.subscribe(),
             stop: stopped,
         };
@@ -160,7 +169,18 @@ impl Daemon {
         let steward =
             Steward { source, clock, current, status, speaker: speakers, observer: observers, controller };
         let tasks = [tokio::spawn(web.serve(app)), tokio::spawn(steward.serve(requests))];
-        Ok(Self { speaker, observer, http, control, stop, tasks, keeper, sync, journal: end_journal })
+        Ok(Self {
+            speaker,
+            observer,
+            http,
+            control,
+            stop,
+            tasks,
+            keeper,
+            sync,
+            journal: end_journal,
+            archive,
+        })
     }
 
     /// Where the HTTP server listens.
@@ -214,6 +234,11 @@ impl Daemon {
             warn!("what must survive a restart could not be written in time");
         }
         self.speaker.shutdown(text).await;
+        if let Some(archive) = &self.archive
+            && tokio::time::timeout(LAST_WRITES, archive.end()).await.is_err()
+        {
+            warn!("the MRT archive could not be written to its end in time");
+        }
         self.stop.send_replace(true);
         let [web, steward] = self.tasks;
         steward.abort();

@@ -20,6 +20,7 @@
 
 #![expect(clippy::disallowed_methods, reason = "a task, its timer, and the thread that writes")]
 
+pub mod archive;
 pub mod prefix;
 pub mod query;
 pub mod read;

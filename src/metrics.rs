@@ -24,6 +24,7 @@ use prometheus::core::Collector;
 use prometheus::process_collector::ProcessCollector;
 
 use crate::config::model::Metrics;
+use crate::journal::archive;
 use crate::observer::{Snapshot, view};
 use crate::speaker::{PeerStats, Signature};
 use crate::time::Timestamp;
@@ -68,6 +69,8 @@ pub struct Report {
     pub sync: Option<sync::Status>,
     /// How the journal does; none, if none is kept.
     pub journal: Option<journal::Status>,
+    /// How the MRT archive does; none, if none is written.
+    pub archive: Option<archive::Status>,
 }
 
 /// Connections to the HTTP server.

@@ -17,6 +17,7 @@ mod capacity;
 mod changes;
 mod chronicle;
 mod core;
+pub mod dump;
 mod duplicates;
 mod each;
 mod events;

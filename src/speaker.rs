@@ -40,6 +40,7 @@ mod shared;
 mod sockopt;
 pub mod stats;
 mod stranger;
+pub mod tap;
 mod terms;
 #[cfg(test)]
 mod tests;
@@ -53,6 +54,7 @@ pub use queue::Delivery;
 pub use refusal::Refusal;
 pub use sockopt::raise_file_limit;
 pub use stats::PeerStats;
+pub use tap::Tap;
 
 /// How long a shutdown waits for the last connection.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -84,7 +86,7 @@ pub enum Cease {
 }
 
 impl Speaker {
-    /// Binds every listening address and starts to dial.
+    /// Binds every listening address and starts to dial; `tap` hears what sessions say.
     ///
     /// # Errors
     /// The first address that cannot be had; nothing is bound then.
@@ -92,9 +94,10 @@ impl Speaker {
         config: Arc<Config>,
         clock: Clock,
         events: mpsc::Sender<Delivery>,
+        tap: Option<Arc<dyn Tap>>,
     ) -> Result<Self, ListenError> {
         let speaker = Self {
-            shared: Arc::new(Shared::new(clock, events)),
+            shared: Arc::new(Shared::new(clock, events, tap)),
             sockets: Arc::default(),
             listening: Arc::default(),
         };

@@ -111,6 +111,7 @@ use tokio::time::timeout;
 
 use crate::config::Config;
 use crate::journal::Journal;
+use crate::journal::archive::Archive;
 use crate::metrics::{Refusal, Reload, Signatures, StateFile};
 use crate::observer::{Actor, Observer, Snapshot};
 use crate::speaker::{Cease, PeerId, PeerStats, Speaker};
@@ -163,6 +164,8 @@ pub struct App {
     pub keep: Option<Keep>,
     /// The configuration in force.
     pub config: watch::Receiver<Arc<Config>>,
+    /// The MRT archive, if one is written.
+    pub archive: Option<Archive>,
     /// How the daemon itself does.
     pub status: watch::Receiver<Status>,
     /// Turns true when the daemon stops: streams end, no request is taken any more.

@@ -11,6 +11,7 @@ use serde::Serialize;
 
 use super::shown;
 
+mod archive;
 mod class;
 mod community;
 mod http;
@@ -18,6 +19,7 @@ mod journal;
 mod sync;
 mod tls;
 
+pub use archive::MrtArchive;
 pub use class::Class;
 pub use community::{Community, NoCommunity};
 pub use http::{Http, Reading, Scope, Token};

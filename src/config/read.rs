@@ -16,6 +16,7 @@ use super::source::Sources;
 use super::table::{Place, Reporter, Section, Value, suggestion};
 
 mod apic;
+mod archive;
 mod eepg;
 mod http;
 mod include;

@@ -11,8 +11,8 @@ use serde_json::{Value, json};
 
 use self::tls::OURS;
 use super::model::{
-    AllowClass, AsRange, Expect, LimitAction, LogFormat, LogLevel, NextHop, OriginAs, PerPeer, Reading,
-    Scope, Secret, Transit, Unique, UniqueAs,
+    AllowClass, AsRange, Expect, LimitAction, LogFormat, LogLevel, MrtArchive, NextHop, OriginAs, PerPeer,
+    Reading, Scope, Secret, Transit, Unique, UniqueAs,
 };
 use super::{Config, Environment, Errors, load, parse};
 
@@ -213,6 +213,8 @@ fn the_keys_of_the_reference_show_the_defaults() {
     assert_eq!(std::mem::take(&mut config.findings.open_after).len(), 30);
     let minute = Duration::from_mins(1);
     assert_eq!(std::mem::take(&mut config.findings.resolve_after), [("peer_down".to_owned(), minute)]);
+    let archive = MrtArchive::at("/var/lib/thirdleaf/mrt".into());
+    assert_eq!(config.journal.mrt.take(), Some(archive));
     sync::is_the_shortest_fabric(&mut config);
     assert_eq!(config, read(SHORTEST).unwrap());
 }

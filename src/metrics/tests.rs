@@ -165,6 +165,14 @@ fn report(peers: Vec<PeerSnapshot>) -> Report {
         http: Http { connections: 4, rejected: 2, refused: 7 },
         sync: None,
         journal: None,
+        archive: Some(archive::Status {
+            written: 12,
+            lost: 1,
+            queue: (100, 1000),
+            size: 5000,
+            table: Some(START),
+            failing: true,
+        }),
     }
 }
 

@@ -22,6 +22,7 @@ pub(super) fn write(report: &Report, text: &mut String) {
     maintenance(&report.snapshot, text);
     state(report, text);
     http(report, text);
+    mrt(report, text);
 }
 
 fn gauge<'a>(name: &'static str, help: &'static str, text: &'a mut String) -> Samples<'a> {
@@ -176,6 +177,26 @@ fn http(report: &Report, text: &mut String) {
     counter("http_connections_rejected_total", help, report.http.rejected);
     let help = "Requests to change something that were refused, access or change.";
     counter("http_changes_refused_total", help, report.http.refused);
+}
+
+/// Only with `journal.mrt`.
+fn mrt(report: &Report, text: &mut String) {
+    let Some(archive) = report.archive else { return };
+    let mut counter = |name, help, count| Samples::new(About::counter(name, help), text).add(&[], count);
+    counter("mrt_messages_written_total", "BGP messages written to the MRT archive.", archive.written);
+    let help = "BGP messages that the MRT archive lacks, because the disk was too slow or full.";
+    counter("mrt_messages_lost_total", help, archive.lost);
+    let mut of_now = |name, help, count: u64| gauge(name, help, text).add(&[], count);
+    of_now("mrt_failing", "Whether the MRT archive cannot be written.", archive.failing.into());
+    of_now("mrt_size_bytes", "What the files of the MRT archive take.", archive.size);
+    let (waiting, room) = archive.queue;
+    of_now("mrt_queue_bytes", "What waits to be written to the MRT archive.", waiting as u64);
+    of_now("mrt_queue_capacity_bytes", "How much may wait to be written to the MRT archive.", room as u64);
+    let help = "The time of the last table that was written to the MRT archive, since the Unix epoch.";
+    let mut table = gauge("mrt_last_table_timestamp_seconds", help, text);
+    if let Some(at) = archive.table {
+        table.add(&[], at.as_secs_f64());
+    }
 }
 
 fn trace(snapshot: &Snapshot, text: &mut String) {

@@ -13,6 +13,7 @@ use tokio::sync::{Notify, mpsc, oneshot};
 
 use super::changes::RouteChanges;
 use super::core::Core;
+use super::dump;
 use super::feed::{Destination, Roster};
 use super::maintenance::{self, NoMaintenance, Whom, Window};
 use super::search::Search;
@@ -92,6 +93,7 @@ enum Request {
     Snapshot(oneshot::Sender<Arc<Snapshot>>),
     Routes(Box<RouteQuery>, oneshot::Sender<view::Page<view::Route>>),
     Why(Box<RouteQuery>, oneshot::Sender<Vec<view::Why>>),
+    Dump(Arc<str>, Option<dump::Place>, oneshot::Sender<dump::Piece>),
     Reconfigure(Arc<Config>, oneshot::Sender<()>),
     Forget(Option<String>, IpAddr, oneshot::Sender<usize>),
     ForgetNode(String, Option<String>, oneshot::Sender<usize>),
@@ -117,6 +119,7 @@ impl Request {
             | Self::Snapshot(_)
             | Self::Routes(..)
             | Self::Why(..)
+            | Self::Dump(..)
             | Self::State(..)
             | Self::Offers(..)
             | Self::OfferAll(_)
@@ -321,6 +324,9 @@ impl<F: Fn(Command)> Task<F> {
             Request::Why(query, answer) => {
                 let _ = answer.send(self.core.why(&query));
             }
+            Request::Dump(leaf, after, answer) => {
+                let _ = answer.send(self.core.dump(&leaf, after, STEPS));
+            }
             Request::Reconfigure(config, answer) => {
                 self.core.reconfigure(config, now);
                 let _ = answer.send(());
@@ -445,6 +451,11 @@ impl Observer {
     /// Peers, counters and findings, at most 50 ms old, or twenty times as long as it takes to collect them, or a second.
     pub async fn snapshot(&self) -> Option<Arc<Snapshot>> {
         self.ask(Request::Snapshot).await
+    }
+
+    /// A piece of the table of one leaf, for who writes all of it down.
+    pub async fn dump(&self, leaf: Arc<str>, after: Option<dump::Place>) -> Option<dump::Piece> {
+        self.ask(|answer| Request::Dump(leaf, after, answer)).await
     }
 
     /// A page of routes in the order of prefix, peer and path. A page may end early: only one without

@@ -26,6 +26,7 @@ use super::refusal::Refusal;
 use super::registry::{Entry, Pending, is_eviction};
 use super::shared::{Guard, Shared};
 use super::stats::ErrorAction;
+use super::tap::{Ends, Tape};
 use super::{Closed, Established, Event, Loss, Refused, ResetReason, SessionId, beat, read};
 use crate::bgp::notification::Cease;
 use crate::bgp::session::{Ending, Heard, Session, State, Stop};
@@ -85,6 +86,8 @@ pub(super) struct Connection {
     looks: Vec<oneshot::Sender<()>>,
     /// When the timer fires.
     armed: Option<Timestamp>,
+    /// What was said, for who listens.
+    tape: Tape,
 }
 
 /// What a connection waited for.
@@ -100,6 +103,7 @@ impl Connection {
         let session = Session::new(Arc::clone(&entry.terms.offer), since);
         Self {
             _guard: shared.guard(),
+            tape: Tape::new(shared.tap.clone()),
             outlet: Outlet::new(shared.events.clone(), entry.share.clone()),
             shared,
             entry,
@@ -299,11 +303,15 @@ impl Connection {
     }
 
     fn write(&mut self) {
+        self.tell_outgoing();
         while !self.session.outgoing().is_empty() {
             let octets = self.session.outgoing();
             let outcome = if self.deaf { Ok(octets.len()) } else { self.stream.try_write(octets) };
             match outcome {
-                Ok(count) => self.session.sent(count, self.shared.clock.now()),
+                Ok(count) => {
+                    self.session.sent(count, self.shared.clock.now());
+                    self.tape.sent(count);
+                }
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == ErrorKind::WouldBlock => break,
                 // The peer may have said why before it went: reading goes on.
@@ -311,6 +319,16 @@ impl Connection {
             }
         }
         self.entry.stats.add_sent(self.session.take_sent());
+    }
+
+    /// Who listens hears what is about to be sent, and all that the session said before.
+    fn tell_outgoing(&mut self) {
+        if !self.deaf && !self.session.outgoing().is_empty() {
+            self.tape.outgoing(self.session.outgoing(), self.shared.clock.now());
+        }
+        if self.turn.is_some() {
+            self.tape.pass_on();
+        }
     }
 
     /// Asks the socket itself: the runtime may be behind.
@@ -372,6 +390,7 @@ impl Connection {
         let mut rest = octets;
         loop {
             let count = self.session.receive(rest, &mut heard, now);
+            self.tape.received(rest.get(..count).unwrap_or_default(), now);
             rest = rest.get(count..).unwrap_or_default();
             if !self.admit(now) && !self.announce(now) {
                 break;
@@ -430,6 +449,11 @@ impl Connection {
             self.session.stop(Stop::Cease(Cease::CollisionResolution, String::new()), now);
             return true;
         };
+        let ends = || {
+            let (peer, negotiated) = (self.entry.peer.clone(), Arc::clone(&negotiated));
+            Ends { session, peer, local: self.local, negotiated }
+        };
+        self.tape.established(ends, now);
         self.write();
         self.announced = Some(session);
         self.log(format_args!("session up, AS {}, hold {:?}", negotiated.peer_as, negotiated.hold_time), now);
@@ -471,6 +495,7 @@ impl Connection {
         drop(self.entry.orders.take());
         self.write();
         let closed = self.report(&ending, loss, now);
+        self.tape.closed(now);
         // Who makes room makes it at once.
         let pressed = matches!(&*ending, Ending::Stopped(stop) if is_eviction(stop));
         let lingers = ending.notification().is_some() && !self.deaf && !pressed;
@@ -509,6 +534,9 @@ impl Connection {
             };
             let Some(room) = room else { break };
             self.turn = room.send(event).or(self.turn.take());
+        }
+        if self.turn.is_some() {
+            self.tape.pass_on();
         }
         let room = outlet.reserve(&closed).await;
         self.shared.registry().leave(&self.entry, loss == Loss::Deconfigured);

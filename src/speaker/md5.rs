@@ -171,7 +171,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_look_that_fails_is_not_the_last() {
         let (events, mut received) = tokio::sync::mpsc::channel(4);
-        let shared = Arc::new(Shared::new(crate::time::Clock::start(), events));
+        let shared = Arc::new(Shared::new(crate::time::Clock::start(), events, None));
         shared.registry().reconfigure(Table::new(&config(vec![leaf("a", 65101)], vec![])));
         let path = std::env::temp_dir().join(format!("thirdleaf-netstat-{}", std::process::id()));
         let count = |segments: u64| {

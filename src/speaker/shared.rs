@@ -8,6 +8,7 @@ use super::Delivery;
 use super::herald::Herald;
 use super::md5::Counters;
 use super::registry::Registry;
+use super::tap::Tap;
 use crate::time::Clock;
 
 /// Connections that were refused and may wait at once for their peers to read why.
@@ -19,6 +20,8 @@ const STRANGERS: usize = 64;
 pub(super) struct Shared {
     pub(super) clock: Clock,
     pub(super) events: mpsc::Sender<Delivery>,
+    /// Hears what sessions say.
+    pub(super) tap: Option<Arc<dyn Tap>>,
     registry: Mutex<Registry>,
     /// Places for connections that were refused and wait until their peers have read why.
     pub(super) lingering: Arc<Semaphore>,
@@ -33,11 +36,12 @@ pub(super) struct Shared {
 }
 
 impl Shared {
-    pub(super) fn new(clock: Clock, events: mpsc::Sender<Delivery>) -> Self {
+    pub(super) fn new(clock: Clock, events: mpsc::Sender<Delivery>, tap: Option<Arc<dyn Tap>>) -> Self {
         Self {
             clock,
             herald: Herald::new(events.clone()),
             events,
+            tap,
             registry: Mutex::default(),
             lingering: Arc::new(Semaphore::new(LINGERING)),
             strangers: Arc::new(Semaphore::new(STRANGERS)),

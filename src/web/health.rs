@@ -16,6 +16,7 @@ use super::params::Params;
 use super::problem::Problem;
 use super::{Shared, State};
 use crate::journal::Journal;
+use crate::journal::archive::Archive;
 use crate::metrics::{Http, Pieces, REVISION, Report};
 use crate::observer::{RouteQuery, StateFilter, view};
 use crate::time::Timestamp;
@@ -127,6 +128,7 @@ impl Shared {
             },
             sync,
             journal: self.app.journal.as_ref().map(Journal::status),
+            archive: self.app.archive.as_ref().map(Archive::status),
         })
     }
 

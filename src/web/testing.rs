@@ -202,6 +202,7 @@ impl Server {
             reload_error: None,
         });
         let app = App {
+            archive: None,
             observer,
             sync,
             journal,

@@ -4,6 +4,7 @@
 
 mod access;
 mod apic;
+mod archive;
 mod bad_input;
 mod conformance;
 mod corpus;

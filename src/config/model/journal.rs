@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use super::MrtArchive;
 use crate::config::shown;
 
-/// `[journal]`: what is kept of the past; restart-only. Nothing is, without a `global.state_dir`.
+/// `[journal]`: what is kept of the past; restart-only. Without a `global.state_dir`, only the MRT archive is.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Journal {
     /// Whether it is kept.
@@ -18,6 +19,8 @@ pub struct Journal {
     pub keep: Duration,
     /// When the disk must have it.
     pub fsync: Fsync,
+    /// What sessions say, in files that other tools read; none: it is not written.
+    pub mrt: Option<MrtArchive>,
 }
 
 impl Default for Journal {
@@ -27,6 +30,7 @@ impl Default for Journal {
             max_bytes: 1 << 30,
             keep: Duration::from_hours(30 * 24),
             fsync: Fsync::default(),
+            mrt: None,
         }
     }
 }

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use super::super::model::{Fsync, Journal};
 use super::super::table::{Section, Value};
-use super::within;
+use super::{archive, within};
 
-const HOUR: Duration = Duration::from_hours(1);
-const DECADE: Duration = Duration::from_hours(87_660);
+pub(super) const HOUR: Duration = Duration::from_hours(1);
+pub(super) const DECADE: Duration = Duration::from_hours(87_660);
 
 /// What it says.
 pub(super) fn journal(mut section: Section<'_, '_>) -> Journal {
@@ -20,8 +20,10 @@ pub(super) fn journal(mut section: Section<'_, '_>) -> Journal {
     });
     let choices = [("commit", Fsync::Commit), ("checkpoint", Fsync::Checkpoint)];
     let fsync = section.read("fsync", |value| value.choice(&choices));
+    let mrt = section.take("mrt").and_then(Value::section).and_then(archive::archive);
     Journal {
         enabled,
+        mrt,
         max_bytes: max_bytes.unwrap_or(default.max_bytes),
         keep: keep.unwrap_or(default.keep),
         fsync: fsync.unwrap_or(default.fsync),

@@ -554,6 +554,33 @@ fn findings_and_metrics() {
             ],
         ),
         (
+            and("[journal]\nmrt = true\n[journal.mrt2]"),
+            &[
+                "25:7 [true] expected a table, found true or false",
+                "26:10 [mrt2] unknown key `mrt2` in `journal` (did you mean `mrt`?)",
+            ],
+        ),
+        (
+            and(
+                "[journal.mrt]\nrotate = \"30s\"\ntable_every = \"7m\"\nkeep = \"1m\"\nmax_bytes = 1000\nfolder = 1",
+            ),
+            &[
+                "24:1 [[journal.mrt]] `dir` is missing in `journal.mrt`",
+                "25:10 [\"30s\"] must be from 1m to 1day (a file is named by the minute in which it begins)",
+                "26:15 [\"7m\"] a day is no multiple of it (write \"15m\", \"1h\", \"8h\" or \"1day\")",
+                "27:8 [\"1m\"] must be from 1h to 10years (files that began longer ago go)",
+                "28:13 [1000] must be a number from 16777216 to 17592186044416",
+                "29:1 [folder] unknown key `folder` in `journal.mrt` (the keys here are dir, rotate, table_every, keep, max_bytes)",
+            ],
+        ),
+        (
+            and("[journal.mrt]\ndir = \"mrt\"\nrotate = \"90s\"\ntable_every = \"2d\""),
+            &[
+                "26:10 [\"90s\"] a day is no multiple of it (write \"15m\", \"1h\", \"8h\" or \"1day\")",
+                "27:15 [\"2d\"] must be from 1m to 1day (a file is named by the minute in which it begins)",
+            ],
+        ),
+        (
             and("[findings.resolve_after]\npeer_downs = \"5s\""),
             &["25:1 [peer_downs] unknown kind of finding `peer_downs` (did you mean `peer_down`?)"],
         ),

@@ -48,7 +48,7 @@ impl Host {
 
     pub(super) async fn with_room(config: Config, room: usize) -> Self {
         let (sender, events) = mpsc::channel(room);
-        let speaker = Speaker::start(Arc::new(config), Clock::start(), sender).await.unwrap();
+        let speaker = Speaker::start(Arc::new(config), Clock::start(), sender, None).await.unwrap();
         Self { speaker, events }
     }
 
