@@ -20,7 +20,7 @@ use crate::bgp::session::Ending;
 use crate::bgp::{Family, Update};
 use crate::cli::patience;
 use crate::config::Config;
-use crate::mrt::{self, Body, Peer, Record};
+use crate::mrt::{self, Body, Peer, Peering, Record};
 use crate::observer::{Offline, Settings};
 use crate::speaker::stats::ErrorAction;
 use crate::speaker::{Event, PeerId, SessionId};
@@ -43,8 +43,7 @@ pub(super) struct Judge {
     /// None before the first record: time starts with it.
     offline: Option<Offline>,
     fars: Vec<Far>,
-    /// By address and AS of the writer; none in a table, which does not tell.
-    by_ends: HashMap<(IpAddr, Option<u32>), usize, RandomState>,
+    by_ends: HashMap<Known, usize, RandomState>,
     by_id: HashMap<PeerId, usize, RandomState>,
     of_as: HashMap<u32, BTreeSet<usize>, RandomState>,
     sessions: u64,
@@ -61,10 +60,16 @@ pub(super) struct Judge {
     pub(super) notes: Notes,
 }
 
+/// By what a file knows a peer: its address, the AS of the writer (none in a table, which does not tell), and the
+/// leaf that the writer's address, or the name of the table, is that of.
+type Known = (IpAddr, Option<u32>, Option<usize>);
+
 /// A table that is being read.
 struct Table {
     number: u64,
     source: Source,
+    /// The leaf that has its name.
+    leaf: Option<usize>,
     /// Nothing of it is missing.
     whole: bool,
     /// By family, whether it has any prefix.
@@ -181,12 +186,24 @@ impl Judge {
         offline.handle(event, self.now);
     }
 
-    /// The recorded peer at `address`; none if there is no leaf at all.
-    fn far(&mut self, address: IpAddr, local_as: Option<u32>) -> Option<usize> {
-        if let Some(at) = self.by_ends.get(&(address, local_as)) {
+    /// By what a message knows its peer.
+    fn known_by(&self, ends: &Peering) -> Known {
+        (ends.peer, Some(ends.local_as), self.places.at(ends.local))
+    }
+
+    /// The peer of a message, if it is known.
+    fn known(&self, ends: &Peering) -> Option<usize> {
+        let unnamed = || self.by_ends.get(&(ends.peer, Some(ends.local_as), None));
+        self.by_ends.get(&self.known_by(ends)).or_else(unnamed).copied()
+    }
+
+    /// The recorded peer; none if there is no leaf at all.
+    fn far(&mut self, known: Known) -> Option<usize> {
+        if let Some(at) = self.by_ends.get(&known) {
             return Some(*at);
         }
-        let place = self.places.find(address, local_as)?;
+        let (address, local_as, leaf) = known;
+        let place = self.places.find(address, local_as, leaf)?;
         let far = Far::new(&place, address);
         // A table and messages may mean the same peer.
         let at = *self.by_id.entry(far.id().clone()).or_insert(self.fars.len());
@@ -196,7 +213,9 @@ impl Judge {
             }
             self.fars.push(far);
         }
-        self.by_ends.insert((address, local_as), at);
+        self.by_ends.insert(known, at);
+        // Some records do not tell the writer's address.
+        self.by_ends.entry((address, local_as, None)).or_insert(at);
         Some(at)
     }
 

@@ -35,10 +35,31 @@ impl Places {
         Self { leaves: leaves.collect() }
     }
 
-    /// The leaf with a range that holds `address`; of several, and where there is none, the one with the AS
-    /// that the writer of the file had, or else the first. None if there is no leaf.
-    pub(super) fn find(&self, address: IpAddr, local_as: Option<u32>) -> Option<Place<'_>> {
-        let wanted = |leaf: &&Leaf| Some(leaf.local_as) == local_as;
+    /// The leaf that listens at this address, and nowhere in general.
+    pub(super) fn at(&self, local: IpAddr) -> Option<usize> {
+        let listens = |leaf: &Leaf| leaf.listen.iter().any(|listen| listen.ip() == local);
+        self.leaves.iter().position(|(leaf, _)| listens(leaf)).filter(|_| !local.is_unspecified())
+    }
+
+    /// The leaf with this name.
+    pub(super) fn named(&self, name: &[u8]) -> Option<usize> {
+        self.leaves.iter().position(|(leaf, _)| leaf.name.as_bytes() == name)
+    }
+
+    /// The leaf with a range that holds `address`; of several, and where there is none, the one that the file
+    /// names, or else the one with the AS that the writer of the file had, or else the first. None if there is no
+    /// leaf.
+    pub(super) fn find(
+        &self,
+        address: IpAddr,
+        local_as: Option<u32>,
+        named: Option<usize>,
+    ) -> Option<Place<'_>> {
+        let named = named.and_then(|named| self.leaves.get(named)).map(|(leaf, _)| &leaf.name);
+        let wanted = |leaf: &&Leaf| match named {
+            Some(named) => leaf.name == *named,
+            None => Some(leaf.local_as) == local_as,
+        };
         let known: Vec<_> = self
             .leaves
             .iter()

@@ -18,7 +18,7 @@ impl Judge {
             self.notes.sent += 1;
             return self.sent(message);
         }
-        let Some(at) = self.far(ends.peer, Some(ends.local_as)) else { return };
+        let Some(at) = self.far(self.known_by(&ends)) else { return };
         if let Some(far) = self.fars.get_mut(at) {
             let of = |kind: MessageType| u32::from(kind == message.kind);
             far.stats.add_received(MessageType::ALL.map(of), message.body.len() + HEADER);
@@ -45,7 +45,7 @@ impl Judge {
     /// A NOTIFICATION that the writer sent ended the session; all else that it sent is its own affair.
     fn sent(&mut self, message: &Message<'_>) {
         let ends = message.peering;
-        let Some(at) = self.by_ends.get(&(ends.peer, Some(ends.local_as))).copied() else { return };
+        let Some(at) = self.known(&ends) else { return };
         if message.kind == MessageType::Notification
             && let Ok(notification) = Notification::parse(message.body)
         {
@@ -140,7 +140,7 @@ impl Judge {
     pub(super) fn state_change(&mut self, change: &StateChange) {
         let ends = self.turned(change.peering);
         if change.new == ESTABLISHED {
-            let Some(at) = self.far(ends.peer, Some(ends.local_as)) else { return };
+            let Some(at) = self.far(self.known_by(&ends)) else { return };
             let Some(far) = self.fars.get_mut(at) else { return };
             // Its first message may have told before.
             if std::mem::take(&mut far.is_fresh) && far.session.is_some() || change.old == ESTABLISHED {
@@ -165,19 +165,16 @@ impl Judge {
     /// OpenBGPD writes its own end first in changes of states, though not in messages.
     fn turned(&self, ends: Peering) -> Peering {
         let Peering { peer_as, local_as, peer, local } = ends;
-        let knows = |peer, local_as| self.by_ends.contains_key(&(peer, Some(local_as)));
-        if !knows(peer, local_as) && knows(local, peer_as) {
-            Peering { peer_as: local_as, local_as: peer_as, peer: local, local: peer }
-        } else {
-            ends
-        }
+        let turned = Peering { peer_as: local_as, local_as: peer_as, peer: local, local: peer };
+        let knows = |ends: &Peering| self.known(ends).is_some();
+        if !knows(&ends) && knows(&turned) { turned } else { ends }
     }
 
     /// Whose session left Established. BIRD has forgotten the addresses of a connection that is gone, but
     /// not the ASes: they tell if only one session has them.
     fn who_left(&mut self, ends: &Peering) -> Option<usize> {
         if !ends.peer.is_unspecified() {
-            return self.by_ends.get(&(ends.peer, Some(ends.local_as))).copied();
+            return self.known(ends);
         }
         let mut meant = self.of_as.get(&ends.peer_as).into_iter().flatten().copied().filter(|at| {
             self.fars.get(*at).is_some_and(|far| far.session.is_some() && far.asn == ends.peer_as)

@@ -13,11 +13,13 @@ use crate::speaker::stats::ErrorAction;
 
 impl Judge {
     pub(super) fn begin_table(&mut self, view: &[u8], peers: &[Peer]) {
+        let leaf = self.places.named(view);
         let view = FixedState::default().hash_one(view);
         self.tables += 1;
         self.table = Some(Table {
             number: self.tables,
             source: Source::Table { file: self.file, view },
+            leaf,
             whole: true,
             covers: [false; 2],
             index: peers.to_vec(),
@@ -34,12 +36,13 @@ impl Judge {
         {
             *covers = true;
         }
+        let leaf = self.table.as_ref().and_then(|table| table.leaf);
         for entry in rib.entries() {
             self.notes.routes += 1;
             // What the writer made itself has no peer; RFC 6396 has no way to say so but this.
             if entry.peer.address.is_unspecified() || entry.peer.asn == 0 {
                 self.notes.own += 1;
-            } else if let Some(at) = self.far(entry.peer.address, None) {
+            } else if let Some(at) = self.far((entry.peer.address, None, leaf)) {
                 self.entry(at, rib, &entry);
             }
         }
@@ -150,7 +153,7 @@ impl Judge {
     /// Peers of which the table before this one had routes, and this one has none.
     fn empty(&mut self, table: &Table) {
         for peer in &table.index {
-            let Some(at) = self.by_ends.get(&(peer.address, None)).copied() else { continue };
+            let Some(at) = self.by_ends.get(&(peer.address, None, table.leaf)).copied() else { continue };
             let Some(far) = self.fars.get_mut(at) else { continue };
             let told = far.mark.as_ref().filter(|mark| mark.table == table.number);
             let told = told.map_or([Told::Nothing; 2], |mark| mark.told);
