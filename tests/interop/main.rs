@@ -6,6 +6,7 @@
 
 mod aciclient;
 mod apic;
+mod archive;
 mod calico;
 mod daemons;
 mod eepg;
