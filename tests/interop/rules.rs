@@ -308,21 +308,18 @@ fn alert(name: &str, labels: &[(&str, &str)], case: &str, muted: bool) -> Value 
     json!({"labels": all})
 }
 
-/// What a cause mutes, and what it does not: what differs in one label, and what has another name.
-fn family(number: usize, mutes: &Mutes) -> Vec<Value> {
-    let own = format!("tl{number}:9179");
+/// What a cause mutes, on an instance of its own: `what` of the same labels, and nothing that differs in one label or
+/// has another name.
+fn family(number: usize, mutes: &Mutes, what: &str) -> Vec<Value> {
+    let own = format!("tl{number}-{what}:9179");
     let same: Vec<_> =
         mutes.equal.iter().map(|label| (*label, if *label == "instance" { &*own } else { "same" })).collect();
-    let mut all = vec![alert(mutes.cause, &same, "cause", false)];
-    for what in mutes.what {
-        all.push(alert(what, &same, "same", true));
-        for (at, label) in mutes.equal.iter().enumerate() {
-            let mut other = same.clone();
-            // Of its own, or it would be muted by what has another name and differs in the same label.
-            let value = format!("other {what} {number}");
-            other[at].1 = &value;
-            all.push(alert(what, &other, &format!("another {label}"), false));
-        }
+    let mut all = vec![alert(mutes.cause, &same, "cause", false), alert(what, &same, "same", true)];
+    let value = format!("other than {own}");
+    for (at, label) in mutes.equal.iter().enumerate() {
+        let mut other = same.clone();
+        other[at].1 = &value;
+        all.push(alert(what, &other, &format!("another {label}"), false));
     }
     if mutes.cause != "Down" {
         all.push(alert("DuplicatePodBlock", &same, "bystander", false));
@@ -364,8 +361,10 @@ fn what_follows_from_something_else_is_muted_and_nothing_besides() {
     let config = fabric.file("alertmanager.yml");
     std::fs::write(&config, hastened("alertmanager.yml")).unwrap();
     let alertmanager = Alertmanager::start(&fabric, &config);
-    let mut all: Vec<Value> =
-        MUTES.iter().enumerate().flat_map(|(number, mutes)| family(number, mutes)).collect();
+    let mut all = Vec::new();
+    for (number, mutes) in MUTES.iter().enumerate() {
+        all.extend(mutes.what.iter().flat_map(|what| family(number, mutes, what)));
+    }
     all.extend(nameless());
     all.extend(pushed());
     let count = all.len();
