@@ -9,6 +9,7 @@ mod apic;
 mod archive;
 mod calico;
 mod daemons;
+mod dashboards;
 mod eepg;
 mod monitoring;
 mod mrt;

@@ -9,6 +9,7 @@ mod bad_input;
 mod conformance;
 mod corpus;
 mod daemon;
+mod dashboards;
 mod day;
 mod demo;
 mod eepg;
