@@ -42,7 +42,12 @@ impl Client {
     }
 
     pub(crate) fn get(&mut self, path: &str) -> Answer {
-        let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n");
+        self.get_with(path, "")
+    }
+
+    /// With more lines of the head, each with its end.
+    pub(crate) fn get_with(&mut self, path: &str, head: &str) -> Answer {
+        let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n{head}\r\n");
         self.stream.get_mut().write_all(request.as_bytes()).expect("the question is asked");
         let status = self.line();
         assert!(status.starts_with("HTTP/1.1 200 "), "{path}: {status}");

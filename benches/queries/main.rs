@@ -1,8 +1,9 @@
 //! Questions to the program as it runs, over loopback: pages of routes while a million of them change, a
-//! scrape with thousands of peers, the replay of a table; and members of EEPGs that follow routes.
+//! scrape with thousands of peers, the replay of a table, how soon a rogue route is shown, hundreds of clients that
+//! follow events; and members of EEPGs that follow routes.
 //!
-//! `cargo bench --bench queries`, or with `-- routes`, `-- scrape`, `-- replay`, `-- reaction`, `-- requests`,
-//! `-- members` for a part. Everything is
+//! `cargo bench --bench queries`, or with `-- routes`, `-- scrape`, `-- replay`, `-- findings`, `-- streams`,
+//! `-- reaction`, `-- requests`, `-- members` for a part. Everything is
 //! asked of the binary in a process of its own, so that its CPU time and memory are nobody else's; which
 //! one, `THIRDLEAF_PROGRAM` may say. Results go to `target/bench/queries.json`.
 
@@ -11,11 +12,13 @@
 mod client;
 mod daemon;
 mod eepg;
+mod findings;
 mod replay;
 mod results;
 mod routes;
 mod scrape;
 mod session;
+mod streams;
 
 use results::Results;
 
@@ -27,6 +30,8 @@ fn main() {
         ("replay", replay::measure as fn(&mut Results)),
         ("scrape", scrape::measure),
         ("routes", routes::measure),
+        ("findings", findings::measure),
+        ("streams", streams::measure),
         ("reaction", eepg::reaction),
         ("requests", eepg::requests),
         ("members", eepg::memory),

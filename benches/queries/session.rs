@@ -1,8 +1,8 @@
 //! Sessions of nodes that say what was written down before, and watch for how long nobody answers.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
@@ -14,6 +14,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpSocket;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::runtime::{Builder as Runtimes, Runtime};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 const KEEPALIVE: [u8; 19] = {
     let mut message = [0xff; 19];
@@ -41,7 +42,7 @@ pub(crate) struct Plan {
 
 /// All sessions, on threads of their own.
 pub(crate) struct Sessions {
-    _runtime: Runtime,
+    runtime: Runtime,
     shared: Arc<Shared>,
 }
 
@@ -51,6 +52,8 @@ struct Shared {
     flaps: AtomicU64,
     /// The longest time without a message, in microseconds.
     silence: AtomicU64,
+    /// Times without a message, in seconds.
+    gaps: Mutex<Vec<f64>>,
     ended: AtomicU64,
 }
 
@@ -59,14 +62,22 @@ impl Sessions {
         let runtime = Runtimes::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
         let shared = Arc::<Shared>::default();
         for plan in plans {
-            let shared = Arc::clone(&shared);
-            runtime.spawn(async move {
-                let ended = session(plan, &shared).await;
-                shared.ended.fetch_add(1, Relaxed);
-                eprintln!("a session ended: {ended:?}");
-            });
+            let (_, says) = unbounded_channel();
+            runtime.spawn(live(plan, says, Arc::clone(&shared)));
         }
-        Self { _runtime: runtime, shared }
+        Self { runtime, shared }
+    }
+
+    /// One session more; what is sent to it, it says at once.
+    pub(crate) fn speaker(&self, plan: Plan) -> UnboundedSender<Vec<u8>> {
+        let (speaker, says) = unbounded_channel();
+        self.runtime.spawn(live(plan, says, Arc::clone(&self.shared)));
+        speaker
+    }
+
+    /// For how long the daemon said nothing, each time since this was last asked, in seconds.
+    pub(crate) fn gaps(&self) -> Vec<f64> {
+        std::mem::take(&mut *self.shared.gaps.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     pub(crate) fn churn(&self, on: bool) {
@@ -88,7 +99,17 @@ impl Sessions {
     }
 }
 
-async fn session(plan: Plan, shared: &Arc<Shared>) -> std::io::Result<()> {
+async fn live(plan: Plan, mut says: UnboundedReceiver<Vec<u8>>, shared: Arc<Shared>) {
+    let ended = session(plan, &mut says, &shared).await;
+    shared.ended.fetch_add(1, Relaxed);
+    eprintln!("a session ended: {ended:?}");
+}
+
+async fn session(
+    plan: Plan,
+    says: &mut UnboundedReceiver<Vec<u8>>,
+    shared: &Arc<Shared>,
+) -> std::io::Result<()> {
     let socket = TcpSocket::new_v4()?;
     socket.bind((plan.source, 0).into())?;
     let stream = socket.connect(plan.leaf).await?;
@@ -98,12 +119,17 @@ async fn session(plan: Plan, shared: &Arc<Shared>) -> std::io::Result<()> {
     message(&mut reader).await?;
     writer.write_all(&KEEPALIVE).await?;
     let listening = tokio::spawn(listen(reader, Arc::clone(shared)));
-    let told = tell(&mut writer, &plan, shared).await;
+    let told = tell(&mut writer, &plan, says, shared).await;
     listening.abort();
     told
 }
 
-async fn tell(writer: &mut OwnedWriteHalf, plan: &Plan, shared: &Shared) -> std::io::Result<()> {
+async fn tell(
+    writer: &mut OwnedWriteHalf,
+    plan: &Plan,
+    says: &mut UnboundedReceiver<Vec<u8>>,
+    shared: &Shared,
+) -> std::io::Result<()> {
     for portion in plan.updates.chunks(PORTION) {
         writer.write_all(portion).await?;
         // Portions do not end with messages: what is being said keeps the session alive.
@@ -114,8 +140,14 @@ async fn tell(writer: &mut OwnedWriteHalf, plan: &Plan, shared: &Shared) -> std:
     let mut ticks = tokio::time::interval(if plan.flaps.is_empty() { Duration::from_secs(1) } else { TICK });
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
-        ticks.tick().await;
         let mut out = Vec::new();
+        tokio::select! {
+            _ = ticks.tick() => {}
+            Some(octets) = says.recv() => {
+                writer.write_all(&octets).await?;
+                continue;
+            }
+        }
         if said.elapsed() >= Duration::from_millis(990) {
             said = Instant::now();
             out.extend(KEEPALIVE);
@@ -144,6 +176,7 @@ async fn listen(mut reader: OwnedReadHalf, shared: Arc<Shared>) -> std::io::Resu
         message(&mut reader).await?;
         let gap = u64::try_from(heard.elapsed().as_micros()).unwrap_or(u64::MAX);
         shared.silence.fetch_max(gap, Relaxed);
+        shared.gaps.lock().unwrap_or_else(PoisonError::into_inner).push(heard.elapsed().as_secs_f64());
         heard = Instant::now();
     }
 }
