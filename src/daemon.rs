@@ -333,7 +333,6 @@ impl Steward {
             return Err(refused.join("\n"));
         }
         if **self.current.borrow() == new {
-            self.tell(actor, "reload", "the configuration was read again, and nothing changed");
             return Ok("nothing changed".to_owned());
         }
         let new = Arc::new(new);

@@ -11,13 +11,12 @@ use crate::run::{Daemon, Place, command, eventually, stderr, stdout};
 
 /// The configuration of a place with tokens of each scope; their files are named by it.
 fn with_tokens(place: &Place) -> String {
-    let mut config = place.config();
-    for scope in ["read", "operate", "approve"] {
+    let token = |scope: &str| {
         let file = place.write(scope, &format!("token-to-{scope}"));
-        config +=
-            &format!("[[http.tokens]]\nname = \"{scope}r\"\nscope = \"{scope}\"\ntoken_file = {file:?}\n");
-    }
-    config
+        let named = format!("name = \"{scope}r\"\nscope = \"{scope}\"\n");
+        format!("[[http.tokens]]\n{named}token_file = \"{}\"\n", file.display())
+    };
+    place.config() + &["read", "operate", "approve"].map(token).concat()
 }
 
 #[test]
@@ -30,6 +29,7 @@ fn who_asks_is_told_and_who_may_not_is_refused() {
     assert_eq!(refused.status.code(), Some(2));
     let said = stderr(&refused);
     assert!(said.contains("\"readr\"") && said.contains("\"operate\""), "{said}");
+    place.write("thirdleaf.toml", &format!("{}[metrics]\nrogue_routes_max = 7\n", with_tokens(&place)));
     let done = daemon.ask(&["reload", "--token-file", &token("operate")]);
     assert!(done.status.success(), "{}", stderr(&done));
     let peer = place.host(9).to_string();
@@ -38,7 +38,7 @@ fn who_asks_is_told_and_who_may_not_is_refused() {
     let events = daemon.items(&["events"]);
     for (kind, actor, text) in [
         ("access_refused", "readr", "POST /api/v1/reload refused: scope_too_small"),
-        ("reload", "operater", "nothing changed (by operater from 127."),
+        ("reload", "operater", "a new configuration is in force (by operater from 127."),
         ("change_refused", "approver", "is not known"),
     ] {
         let of_kind = |event: &&serde_json::Value| event["kind"] == kind;

@@ -8,7 +8,7 @@ use super::with_tokens;
 use crate::run::{Daemon, Place};
 
 /// Longer than anything is waited for, but for a stream.
-const BOUND: Duration = Duration::from_secs(60);
+const BOUND: Duration = Duration::from_mins(1);
 
 struct Scene {
     place: Place,
@@ -72,7 +72,7 @@ const POST: &str =
 #[test]
 fn what_is_too_large() {
     let scene = Scene::new();
-    let headers: String = (0..200).map(|at| format!("x-{at}: y\r\n")).collect();
+    let headers = "x: y\r\n".repeat(200);
     let line = "x".repeat(1 << 20);
     let body = "x".repeat(65 * 1024);
     for (what, request, statuses) in [
@@ -87,7 +87,7 @@ fn what_is_too_large() {
         (
             "a body that is said to be endless",
             format!("{POST}content-length: 18446744073709551615\r\n\r\n{{"),
-            &["400", "413"],
+            &["400", "413", "431"],
         ),
         (
             "a chunk that is larger than all",
@@ -150,10 +150,11 @@ fn what_comes_too_often() {
     flood.set_write_timeout(Some(Duration::from_secs(2))).unwrap();
     let questions = "GET /metrics HTTP/1.1\r\nhost: localhost\r\n\r\n".repeat(1_000);
     let mut sent = 0;
-    while sent < 100 && flood.write_all(questions.as_bytes()).is_ok() {
+    // More than any socket's buffers hold.
+    while sent < 2_000 && flood.write_all(questions.as_bytes()).is_ok() {
         sent += 1;
     }
-    assert!(sent < 100, "what nobody answers yet is not read on and on");
+    assert!(sent < 2_000, "what nobody answers yet is not read on and on");
     scene.is_well();
     drop(flood);
 
