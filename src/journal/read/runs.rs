@@ -57,7 +57,7 @@ impl Reader {
         let at = micros(at);
         let runs = self.runs()?;
         let before = runs.iter().rev().find(|run| run.started <= at);
-        let next = runs.iter().find(|run| run.started > at).map(|run| run.started);
+        let next = runs.iter().map(|run| run.started).filter(|started| *started > at).min();
         let Some(run) = before else {
             let text = match next {
                 Some(begin) => {
@@ -83,7 +83,8 @@ impl Reader {
         let runs = self.runs()?;
         for pair in runs.windows(2) {
             let [run, next] = pair else { continue };
-            if run.end > from.at && next.started <= to.at {
+            // A clock that was set back leaves none.
+            if run.end > from.at && next.started <= to.at && run.end < next.started {
                 gaps.push(Gap {
                     from: Some(timestamp(run.end)),
                     until: Some(timestamp(next.started)),
@@ -131,9 +132,9 @@ impl Reader {
         Ok(Some((row.get(0)?, row.get(1)?)))
     }
 
-    /// All runs in the order of their begin.
+    /// All runs, one after the other.
     fn runs(&self) -> Result<Vec<Run>, Trouble> {
-        let sql = "SELECT started, alive, ended FROM run ORDER BY started, id";
+        let sql = "SELECT started, alive, ended FROM run ORDER BY id";
         let mut statement = self.prepare(sql)?;
         let mut rows = statement.query([])?;
         let (mut runs, mut is_open) = (Vec::new(), false);
