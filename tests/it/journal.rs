@@ -177,7 +177,7 @@ async fn a_comparison_around_a_leak_shows_it_and_nothing_else() {
         lines[..6],
         [
             "Routes: 1 new",
-            &format!("+  0.0.0.0/0  {host}  rack1  {host}  rejected: default_route, AS path 65103"),
+            &format!("+  0.0.0.0/0  {host}  rack1  {host}  rejected: default_route,too_broad, AS path 65103"),
             "",
             "Findings: 1 new",
             &format!("+  critical  rogue_route  {id}  {summary}"),
