@@ -162,7 +162,7 @@ fn a_history_tells_who_announced_a_prefix_when() {
         loop {
             let page = reader.history(query, since.map(at), until.map(at), cursor.as_deref()).unwrap();
             spells.extend(page.items.into_iter().map(|spell| {
-                let until = spell.until.map(|until| until.as_micros());
+                let until = spell.until.map(Timestamp::as_micros);
                 (spell.route.since.as_micros(), until, spell.route.peer.to_string())
             }));
             cursor = page.next_cursor;
