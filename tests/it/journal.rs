@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
 use std::process::Stdio;
 use std::sync::{Arc, Mutex};
-use std::time::SystemTime;
+use std::time::Duration;
 
 use ipnet::IpNet;
 use serde_json::Value;
@@ -25,10 +25,6 @@ fn file(place: &Place) -> PathBuf {
 
 fn net(text: &str) -> IpNet {
     text.parse().unwrap()
-}
-
-fn now() -> String {
-    humantime::format_rfc3339_micros(SystemTime::now()).to_string()
 }
 
 /// Routes as the past knows them: not when they were announced first, not whether they are stale.
@@ -63,13 +59,26 @@ fn settled(daemon: &Daemon, what: &str, wanted: impl Fn(&[Value]) -> bool) -> (S
         let items = page["items"].as_array().unwrap();
         (wanted(items) && items.iter().all(|route| route["stale"] == false)).then(|| routes(&page))
     });
-    eventually(&format!("{what}, and it is written"), || {
-        let time = now();
-        (shown_at(daemon, &time) == before).then_some(())
+    let time = eventually(&format!("{what}, and it is written"), || {
+        // The time by the daemon's clock.
+        let page = daemon.get("/api/v1/routes?limit=1000&at=now");
+        let time = page["at"].as_str().unwrap().to_owned();
+        (routes(&page) == before && shown_at(daemon, &time) == before).then_some(time)
     });
-    let time = now();
     assert_eq!(shown_now(daemon), before, "{what}: nothing happens meanwhile");
     (time, before)
+}
+
+/// Times at which nobody ran, since the time `from`.
+fn silent(daemon: &Daemon, from: &str) -> Vec<String> {
+    let page = daemon.get(&format!("/api/v1/compare?from={from}"));
+    let gaps = page["gaps"].as_array().unwrap().iter();
+    gaps.map(|gap| {
+        assert!(gap["text"].as_str().unwrap().starts_with("thirdleaf did not run from "), "{gap}");
+        let begin = humantime::parse_rfc3339(gap["from"].as_str().unwrap()).unwrap();
+        humantime::format_rfc3339_micros(begin + Duration::from_millis(1)).to_string()
+    })
+    .collect()
 }
 
 fn count(prefix: &str, wanted: usize) -> impl Fn(&[Value]) -> bool {
@@ -101,7 +110,6 @@ async fn the_past_is_what_was_shown_then() {
     // Stopped in good order: what was there stays, until it is known otherwise.
     daemon.signal("TERM");
     assert!(daemon.wait().success());
-    let stopped = (now(), known[3].1.clone());
     second.announce([Route::fixed(net("10.244.2.64/26"))]).await;
     second.withdraw([net("10.96.0.0/12")]).await;
     let daemon = start(&place);
@@ -111,15 +119,18 @@ async fn the_past_is_what_was_shown_then() {
 
     daemon.signal("KILL");
     daemon.wait();
-    let killed = (now(), known[4].1.clone());
     first.withdraw([net("10.244.1.0/26")]).await;
     let daemon = start(&place);
     known.push(settled(&daemon, "after a kill", |items| items.len() == 2));
 
-    for (time, expected) in known.iter().chain([&stopped, &killed]) {
+    let silent = silent(&daemon, &known[0].0);
+    assert_eq!(silent.len(), 2);
+    // While it was stopped, and while it was dead, it is as it was before.
+    known.extend(silent.iter().cloned().zip([known[3].1.clone(), known[4].1.clone()]));
+    for (time, expected) in &known {
         assert_eq!(&shown_at(&daemon, time), expected, "at {time}");
     }
-    for (time, _) in [&stopped, &killed] {
+    for time in &silent {
         let page = daemon.get(&format!("/api/v1/routes?at={time}"));
         let text = page["gaps"][0]["text"].as_str().unwrap();
         assert!(text.starts_with("thirdleaf did not run from "), "{page}");
@@ -136,7 +147,7 @@ async fn the_past_is_what_was_shown_then() {
     daemon.signal("TERM");
     daemon.wait();
     let file = file(&place);
-    for (time, expected) in known.iter().chain([&stopped, &killed]) {
+    for (time, expected) in &known {
         let told = thirdleaf(&["routes", "--at", time, "--journal", file.to_str().unwrap(), "-o", "json"]);
         let told: Value = serde_json::from_slice(&told.stdout).unwrap();
         assert_eq!(&routes(&told), expected, "at {time}");
