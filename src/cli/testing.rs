@@ -85,6 +85,7 @@ pub(super) fn finding(id: &str) -> Finding {
         node: Some("node1".into()),
         prefix: "0.0.0.0/0".parse().ok(),
         reason: Some(crate::policy::Reason::DefaultRoute),
+        identity: crate::observer::view::Identity::new(),
         summary: "0.0.0.0/0 from node1 is rejected: traffic would go there".into(),
         advice: "look at its BGPFilter".into(),
         evidence: vec!["node1 (192.168.1.1 on rack1): AS path 65102".into()],

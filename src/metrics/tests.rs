@@ -94,6 +94,7 @@ fn finding(kind: &str, state: &str) -> view::Finding {
         node: None,
         prefix: None,
         reason: None,
+        identity: view::Identity::new(),
         summary: String::new(),
         advice: String::new(),
         evidence: vec![],

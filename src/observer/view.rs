@@ -214,6 +214,12 @@ pub struct Step {
     pub detail: String,
 }
 
+/// What tells a finding from all others of its kind: names of this API, and `rack` and `object` for what has none.
+pub type Identity = BTreeMap<Cow<'static, str>, Arc<str>>;
+
+/// The prefix of a finding that stands for many.
+pub const MANY: &str = "many";
+
 /// An item of `GET /api/v1/findings`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Finding {
@@ -244,6 +250,9 @@ pub struct Finding {
     pub prefix: Option<IpNet>,
     /// The reason of rejection, if the finding is about one.
     pub reason: Option<Reason>,
+    /// What tells it from others of its kind; it stays the same whatever becomes known of it.
+    #[serde(default)]
+    pub identity: Identity,
     /// One sentence: what is wrong and what it does to traffic.
     pub summary: String,
     /// What to do about it.

@@ -48,6 +48,7 @@ fn finding(kind: &str, state: &str) -> Finding {
         node: Some("node-3".to_owned()),
         prefix: Some("0.0.0.0/0".parse().unwrap()),
         reason: Some(Reason::DefaultRoute),
+        identity: crate::observer::view::Identity::new(),
         summary: "what it does".to_owned(),
         advice: String::new(),
         evidence: vec![],

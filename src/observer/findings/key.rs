@@ -1,12 +1,13 @@
 //! What identifies a finding, and what proves it.
 
+use std::borrow::Cow;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use ipnet::{IpNet, Ipv4Net};
 use serde::{Deserialize, Serialize};
 
-use super::{Kind, Severity};
+use super::{Kind, Severity, view};
 use crate::policy::{Class, Expected, Reason};
 use crate::speaker::PeerId;
 use crate::time::Timestamp;
@@ -302,6 +303,46 @@ impl Key {
             About::Object { object, .. } => Some(object),
             _ => None,
         }
+    }
+
+    /// What tells it from all others of its kind, by name: what else may become known of it is not in it.
+    pub(super) fn identity(&self) -> view::Identity {
+        let scope = [("cluster", &self.scope.cluster), ("vrf", &self.scope.vrf)];
+        let scope = scope.into_iter().filter(|(_, name)| !name.is_empty());
+        let mut identity: view::Identity =
+            scope.map(|(name, value)| (Cow::Borrowed(name), Arc::clone(value))).collect();
+        let mut add = |name: &'static str, value: Arc<str>| _ = identity.insert(name.into(), value);
+        if let Some(PeerId { leaf, address }) = self.peer() {
+            add("leaf", Arc::clone(leaf));
+            add("peer", address.to_string().into());
+        }
+        if let Some(prefix) = self.prefix() {
+            add("prefix", prefix.to_string().into());
+        }
+        match &self.about {
+            About::Route { reason, .. } => add("reason", reason.name().into()),
+            About::Peer(_) if self.kind == Kind::RogueRoute => add("prefix", view::MANY.into()),
+            About::Prefix(_) | About::Peer(_) | About::Owed { .. } | About::Scope => {}
+            About::Limit { above, .. } => add("object", if *above { "above" } else { "near" }.into()),
+            About::Node(node) => add("node", Arc::clone(node)),
+            About::Rack(rack) => add("rack", Arc::clone(rack)),
+            About::As(asn) => add("object", asn.to_string().into()),
+            About::Identifier(identifier) => add("object", identifier.to_string().into()),
+            About::Refused { leaf, why } => {
+                let known =
+                    [("leaf", leaf), ("object", why)].into_iter().filter(|(_, value)| !value.is_empty());
+                known.for_each(|(name, value)| add(name, Arc::clone(value)));
+            }
+            About::Capacity(Capacity::Lpm) => add("object", "lpm".into()),
+            About::Capacity(Capacity::LpmExceeded) => add("object", "lpm_exceeded".into()),
+            About::Capacity(Capacity::Ecmp) => add("object", "ecmp".into()),
+            About::Object { object, .. } => add("object", Arc::clone(object)),
+            About::Burst(since) => {
+                add("prefix", view::MANY.into());
+                add("object", format!("since {since}").into());
+            }
+        }
+        identity
     }
 
     /// The reason of rejection that it is about, if it is about one.

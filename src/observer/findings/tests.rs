@@ -1,4 +1,5 @@
 mod causes;
+mod identity;
 mod rogue;
 mod told;
 mod words;

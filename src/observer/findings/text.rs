@@ -41,6 +41,7 @@ impl Findings {
             node: node.map(ToString::to_string),
             prefix: key.prefix(),
             reason: key.reason(),
+            identity: key.identity(),
             summary: self.summary(cause),
             advice: cause.advice.clone().unwrap_or_else(|| advice::of(key).to_owned()),
             evidence: self.evidence(cause),
