@@ -48,7 +48,6 @@ mod target;
 mod tests;
 mod token;
 mod trouble;
-mod trust;
 
 pub use backoff::Backoff;
 pub use client::{Client, May, Settings};

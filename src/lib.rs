@@ -25,6 +25,7 @@
 //! | [`bgp`] | the protocol, sans-IO: messages, the session state machine, error handling |
 //! | [`config`] | the file: model, defaults, validation that points at the place, what a reload changes |
 //! | `disk` | files that must survive: whole or not there at all |
+//! | `trust` | whether a server that is asked is who it should be |
 //! | [`time`] | the one clock |
 //!
 //! `config`, `bgp`, `mrt`, `policy`, `rib`, `eepg` and the observer's core are pure: no socket, no task, no clock; time
@@ -82,4 +83,5 @@ pub mod rib;
 pub mod speaker;
 pub mod sync;
 pub mod time;
+mod trust;
 pub mod web;

@@ -23,9 +23,9 @@ use super::session::{Account, LockOut};
 use super::stats::{Operation, Stats};
 use super::target::Target;
 use super::trouble::Troubles;
-use super::trust;
 use crate::config::model::{Apic, Trust};
 use crate::time::{Clock, Timestamp};
+use crate::trust::{self, NoTls};
 
 /// After so many failures of the connection in a row the next controller is asked.
 pub(super) const FAILURES: u32 = 3;
@@ -183,7 +183,11 @@ fn http(apic: &Arc<str>, trust: &Trust, settings: &Settings) -> Result<reqwest::
         .pool_idle_timeout(IDLE)
         .connect_timeout(settings.connect_timeout)
         .user_agent(concat!("thirdleaf/", env!("CARGO_PKG_VERSION")));
-    if let Some(tls) = trust::tls(apic, trust)? {
+    let no_tls = |error| match error {
+        NoTls::Authorities(reason) => Unusable::Authorities { apic: apic.clone(), reason },
+        NoTls::Setup(reason) => Unusable::Tls { apic: apic.clone(), reason },
+    };
+    if let Some(tls) = trust::tls(trust).map_err(no_tls)? {
         builder = builder.tls_backend_preconfigured(tls);
     }
     builder.build().map_err(|error| Unusable::Tls { apic: apic.clone(), reason: chain(&error) })

@@ -1,4 +1,4 @@
-//! Whether a controller is who it should be.
+//! Whether a server that is asked is who it should be.
 //!
 //! A factory-new APIC has a certificate that nobody signed, so operators need the pin; and when it does not
 //! match, they need to see what was presented.
@@ -19,22 +19,32 @@ use rustls::{
 };
 use thiserror::Error;
 
-use super::error::Unusable;
 use crate::config::model::{Digest, Trust};
 
 /// TLS as `trust` wants it; none, where the machine's own trust decides.
-pub(super) fn tls(apic: &Arc<str>, trust: &Trust) -> Result<Option<ClientConfig>, Unusable> {
+pub(crate) fn tls(trust: &Trust) -> Result<Option<ClientConfig>, NoTls> {
     let judge = match trust {
         Trust::System => return Ok(None),
-        Trust::Authorities(pem) => Judge::Signed(authorities(apic, pem)?),
+        Trust::Authorities(pem) => Judge::Signed(authorities(pem)?),
         Trust::Pinned(pins) => Judge::Pinned(pins.clone()),
         Trust::Insecure => Judge::Anybody,
     };
-    with(judge).map(Some).map_err(|error| Unusable::Tls { apic: apic.clone(), reason: error.to_string() })
+    with(judge).map(Some).map_err(|error| NoTls::Setup(error.to_string()))
+}
+
+/// Why there is no TLS as it was wanted.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub(crate) enum NoTls {
+    /// What should be certificates of authorities is none.
+    #[error("ca_file is no list of CA certificates in PEM form: {0}")]
+    Authorities(String),
+    /// It cannot be set up.
+    #[error("{0}")]
+    Setup(String),
 }
 
 /// TLS that trusts nobody, so that nothing is ever sent, and tells whom it met.
-pub(super) fn look() -> Option<ClientConfig> {
+pub(crate) fn look() -> Option<ClientConfig> {
     with(Judge::Pinned(Vec::new())).ok()
 }
 
@@ -53,26 +63,25 @@ fn provider() -> Arc<CryptoProvider> {
     Arc::new(rustls::crypto::aws_lc_rs::default_provider())
 }
 
-fn authorities(apic: &Arc<str>, pem: &str) -> Result<Arc<WebPkiServerVerifier>, Unusable> {
-    let of = |reason: String| Unusable::Authorities { apic: apic.clone(), reason };
+fn authorities(pem: &str) -> Result<Arc<WebPkiServerVerifier>, NoTls> {
     let mut roots = RootCertStore::empty();
     for certificate in CertificateDer::pem_slice_iter(pem.as_bytes()) {
-        let certificate = certificate.map_err(|error| of(error.to_string()))?;
-        roots.add(certificate).map_err(|error| of(error.to_string()))?;
+        let certificate = certificate.map_err(|error| NoTls::Authorities(error.to_string()))?;
+        roots.add(certificate).map_err(|error| NoTls::Authorities(error.to_string()))?;
     }
     WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider())
         .build()
-        .map_err(|error| of(error.to_string()))
+        .map_err(|error| NoTls::Authorities(error.to_string()))
 }
 
 /// What a refused certificate was.
 #[derive(Clone, Debug, Error)]
 #[error("{reason}")]
-pub(super) struct Stranger {
+pub(crate) struct Stranger {
     /// SHA-256 of it.
-    pub(super) presented: Digest,
+    pub(crate) presented: Digest,
     /// What is wrong with it.
-    pub(super) reason: String,
+    pub(crate) reason: String,
 }
 
 /// Who decides.
@@ -157,7 +166,7 @@ fn sha256(certificate: &CertificateDer<'_>) -> Digest {
 }
 
 /// What went wrong with a certificate, if that is why a request failed.
-pub(super) fn refusal(error: &(dyn StdError + 'static)) -> Option<Refusal> {
+pub(crate) fn refusal(error: &(dyn StdError + 'static)) -> Option<Refusal> {
     let mut next = Some(error);
     while let Some(error) = next {
         if let Some(TlsError::InvalidCertificate(reason)) = error.downcast_ref() {
@@ -171,9 +180,9 @@ pub(super) fn refusal(error: &(dyn StdError + 'static)) -> Option<Refusal> {
 }
 
 /// Why a certificate was refused.
-pub(super) struct Refusal {
-    pub(super) presented: Option<Digest>,
-    pub(super) reason: String,
+pub(crate) struct Refusal {
+    pub(crate) presented: Option<Digest>,
+    pub(crate) reason: String,
 }
 
 impl Refusal {
