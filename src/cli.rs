@@ -3,6 +3,7 @@
 //! Exit codes: 0 fine, 1 a negative answer, 2 usage or configuration, 3 the daemon is not reachable,
 //! 4 refused by a brake or by observe mode. Only `check-health` speaks the Nagios convention instead.
 
+mod alerts;
 mod calico;
 mod check;
 mod check_health;
@@ -109,6 +110,8 @@ enum Verb {
     Why(why::Why),
     /// What is wrong; exit 1 if a finding is open
     Findings(findings::Findings),
+    /// What is pushed to Alertmanagers, who is told of findings, and whether it gets there
+    Alerts(alerts::Alerts),
     /// What somebody works on: findings there are kept, and nobody is told
     Maintenance(maintenance::Maintenance),
     /// External EPGs and redirect policies that follow routes: members, what is to be changed, what holds it back
@@ -208,6 +211,7 @@ impl Verb {
             Self::Findings(verb) => {
                 options.ask(async |client, style| verb.execute(&client, &style, out).await)
             }
+            Self::Alerts(verb) => options.ask(async |client, style| verb.execute(&client, &style, out).await),
             Self::Maintenance(verb) => {
                 options.ask(async |client, style| verb.execute(&client, &style, out).await)
             }

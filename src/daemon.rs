@@ -14,6 +14,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 use tracing::{info, warn};
 
+use crate::alert::{self, Alerts};
 use crate::config::{self, Config, Machine};
 use crate::journal;
 use crate::journal::archive::Archive;
@@ -47,6 +48,7 @@ pub struct Daemon {
     sync: sync::End,
     journal: Option<journal::End>,
     archive: Option<Archive>,
+    alerts: alert::End,
 }
 
 /// Something that is needed cannot be had.
@@ -134,6 +136,7 @@ impl Daemon {
             observer::spawn_with(recorder, known, Arc::clone(&config), settings, clock, received, obey);
         let (controller, sync) = sync::start(Arc::clone(&config), observer.clone(), clock, records, wrote);
         let (journal, end_journal) = journal.map(|journal| journal.start(observer.clone(), clock)).unzip();
+        let (alerts, end_alerts) = alert::start(Arc::clone(&config), observer.clone(), clock);
 
         let (control, requests) = mpsc::channel(8);
         let (stop, stopped) = watch::channel(false);
@@ -158,6 +161,7 @@ impl Daemon {
             sessions: Arc::new(speaker.clone()),
             sync: Some(controller.clone()),
             journal,
+            alerts: Some(alerts.clone()),
             clock,
             control: control.clone(),
             config: current.subscribe(),
@@ -166,8 +170,16 @@ impl Daemon {
             stop: stopped,
         };
         let (speakers, observers) = (speaker.clone(), observer.clone());
-        let steward =
-            Steward { source, clock, current, status, speaker: speakers, observer: observers, controller };
+        let steward = Steward {
+            source,
+            clock,
+            current,
+            status,
+            speaker: speakers,
+            observer: observers,
+            controller,
+            alerts,
+        };
         let tasks = [tokio::spawn(web.serve(app)), tokio::spawn(steward.serve(requests))];
         Ok(Self {
             speaker,
@@ -180,6 +192,7 @@ impl Daemon {
             sync,
             journal: end_journal,
             archive,
+            alerts: end_alerts,
         })
     }
 
@@ -223,9 +236,13 @@ impl Daemon {
                 journal.end().await;
             }
         });
-        let (trace, state, journal) = tokio::join!(trace, state, journal);
+        let alerts = tokio::time::timeout(LAST_WRITES * 2, self.alerts.end());
+        let (trace, state, journal, alerts) = tokio::join!(trace, state, journal, alerts);
         if journal.is_err() {
             warn!("the journal could not be written to its end in time");
+        }
+        if alerts.is_err() {
+            warn!("what was to be told by alerts could not be waited for");
         }
         if trace.is_err() {
             warn!("the trace could not be written to its end in time");
@@ -280,6 +297,7 @@ struct Steward {
     speaker: Speaker,
     observer: Observer,
     controller: Controller,
+    alerts: Alerts,
 }
 
 impl Steward {
@@ -344,6 +362,9 @@ impl Steward {
         if self.controller.reconfigure(Arc::clone(&new)).await.is_none() {
             // All the rest is in force by now.
             warn!("the controller of EEPGs has ended: nothing is written to an APIC until a restart");
+        }
+        if self.alerts.reconfigure(Arc::clone(&new)).await.is_none() {
+            warn!("the task of alerts has ended: nobody is told of findings until a restart");
         }
         self.current.send_replace(new);
         let lines: Vec<String> = changes.iter().map(ToString::to_string).collect();

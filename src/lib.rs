@@ -14,6 +14,7 @@
 //! | [`web`] | HTTP: metrics, health, the API; owns no state |
 //! | [`metrics`] | a snapshot as Prometheus text |
 //! | [`journal`] | what happened, and who announced what at any time in the past |
+//! | [`alert`] | findings to Alertmanagers and webhooks, each with a task of its own |
 //! | [`sync`] | the EEPG controller: one task, what routes want in, requests to the APIC out, each in the audit first |
 //! | [`apic`] | the client of the APIC's REST API: sessions, signatures, trust, pacing, complete reads |
 //! | [`eepg`] | mapping rules, marks, brakes, and the engine that decides each request |
@@ -66,6 +67,7 @@
 //! policy), 8654 (extended messages), 9234 (roles, shown), 9494 (long-lived graceful restart, shown), 9687
 //! (send hold timer), 9774 (AS sets, rejected).
 
+pub mod alert;
 pub mod apic;
 pub mod bgp;
 pub mod cli;

@@ -9,6 +9,7 @@
 //! No series carries the prefix of an accepted route. An EEPG is named `tenant/l3out/eepg` and a redirect policy
 //! `tenant/policy`, for names are unique within these alone and hold no `/`.
 
+mod alerts;
 mod apics;
 mod eepgs;
 mod journals;
@@ -23,6 +24,7 @@ use prometheus::TextEncoder;
 use prometheus::core::Collector;
 use prometheus::process_collector::ProcessCollector;
 
+use crate::alert::Counts;
 use crate::config::model::Metrics;
 use crate::journal::archive;
 use crate::observer::{Snapshot, view};
@@ -71,6 +73,8 @@ pub struct Report {
     pub journal: Option<journal::Status>,
     /// How the MRT archive does; none, if none is written.
     pub archive: Option<archive::Status>,
+    /// What is pushed, and how receivers do; none, if that was not said in time.
+    pub alerts: Option<Counts>,
 }
 
 /// Connections to the HTTP server.
@@ -149,6 +153,9 @@ impl Report {
         }
         if let Some(status) = &self.journal {
             journals::write(status, &mut text);
+        }
+        if let Some(counts) = &self.alerts {
+            alerts::write(counts, &mut text);
         }
         let wanted = peers::Wanted::of(&self);
         Pieces { report: self, wanted, place: peers::Place::default(), text }

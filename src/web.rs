@@ -14,6 +14,7 @@
 //! | `/api/v1/events` | `since` and `until`, times; `after`, the number of an event; `kind`, `prefix`, `match`, `cluster`, `vrf`, `leaf`, `peer`, `node`, `actor`, `order` = `oldest` or `newest` first, `source` = `journal` or `memory` |
 //! | `/api/v1/stream` | `since`, or the header `Last-Event-ID` |
 //! | `/api/v1/maintenance` | |
+//! | `/api/v1/alerts` | what is pushed now, and how receivers do; not paged |
 //! | `/api/v1/eepgs` | `apic`, `tenant`, `l3out`, `name`, `vrf` |
 //! | `/api/v1/eepgs/members` | `dn`: that of an EEPG or a redirect policy |
 //! | `/api/v1/plan` | `operation` = `create`, `modify` or `delete`, `held` = `true`, `false` or the name of a brake; or `requests` = `true`: with the requests that would be sent for these changes |
@@ -51,6 +52,7 @@
 //! | `/api/v1/findings/ack` | operate | `{"id", "reason"}` |
 //! | `/api/v1/maintenance` | operate | `{"scope": {"node" or "rack" or "cluster": NAME}, "for": "2h", "reason"}` |
 //! | `/api/v1/maintenance/end` | operate | `{"scope"}` |
+//! | `/api/v1/alerts/test` | operate | `{"receiver"?}`: sends a test alert there, or everywhere; answers `{"receivers": [...]}`, what became of it at each |
 //! | `/api/v1/plan/apply` | approve | `{}` |
 //! | `/api/v1/plan/approve` | approve | `{"id"}`: that of the plan; lets through what this very plan holds back |
 //! | `/api/v1/eepgs/adopt` | approve | `{"dn"}`: of a member or an EEPG of others |
@@ -67,6 +69,7 @@
 
 #![expect(clippy::disallowed_methods, clippy::disallowed_types, reason = "serves HTTP")]
 
+mod alerts;
 mod auth;
 mod changes;
 mod connection;
@@ -109,6 +112,7 @@ use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
+use crate::alert::Alerts;
 use crate::config::Config;
 use crate::journal::Journal;
 use crate::journal::archive::Archive;
@@ -156,6 +160,8 @@ pub struct App {
     pub sync: Option<Controller>,
     /// The journal, if one is kept.
     pub journal: Option<Journal>,
+    /// Tells Alertmanagers and webhooks of findings.
+    pub alerts: Option<Alerts>,
     /// The time that the EEPG controller goes by.
     pub clock: Clock,
     /// Takes what clients want done.
@@ -372,6 +378,8 @@ fn router(app: App, gate: Arc<Gate>) -> Router {
         .route("/events", get(history::events))
         .route("/maintenance", get(maintenance::list).post(maintenance::start))
         .route("/maintenance/end", post(maintenance::end))
+        .route("/alerts", get(alerts::list))
+        .route("/alerts/test", post(alerts::test))
         .route("/eepgs", get(eepgs::list))
         .route("/eepgs/members", get(eepgs::members))
         .route("/eepgs/adopt", post(eepgs::adopt))

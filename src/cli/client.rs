@@ -104,6 +104,15 @@ impl Client {
         Ok(result)
     }
 
+    /// `POST`s one document; answers the one that comes back.
+    pub(super) async fn post_for<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &impl Serialize,
+    ) -> Result<T, Error> {
+        self.document(self.http.post(self.url(path)).json(body)).await
+    }
+
     /// Opens a stream of server-sent events after event `last`.
     pub(super) async fn stream(&self, path: &str, last: Option<u64>) -> Result<Response, Error> {
         let request = self.http.get(self.url(path)).header("accept", "text/event-stream");

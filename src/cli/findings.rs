@@ -141,13 +141,6 @@ pub(super) fn table(findings: Vec<Finding>, style: &Style, out: &mut impl Write)
     Ok(())
 }
 
-impl Finding {
-    /// Whether it is open, and somebody is told of it.
-    pub(super) fn is_told(&self) -> bool {
-        self.state == "open" && self.muted.is_none()
-    }
-}
-
 async fn show(id: &str, client: &Client, style: &Style, out: &mut impl Write) -> Result<Exit, Error> {
     let query = [("state", Some(State::All.name().to_owned()))];
     let mut pages = client.pages::<Finding>("/api/v1/findings", &query, None);

@@ -6,7 +6,7 @@ use crate::config::Config;
 use crate::observer::findings::Kind;
 
 /// What routes alone do not show: no fabric is asked here. Routes that are stale are left as they are.
-const NOT_FOUND: [Kind; 8] = [
+const NOT_FOUND: [Kind; 9] = [
     Kind::StaleRoutes,
     Kind::EepgConflict,
     Kind::EepgDrift,
@@ -15,6 +15,7 @@ const NOT_FOUND: [Kind; 8] = [
     Kind::ApicDown,
     Kind::AciConfig,
     Kind::JournalFailing,
+    Kind::AlertsFailing,
 ];
 
 /// Until all kinds of findings have opened that routes show.

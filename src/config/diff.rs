@@ -12,6 +12,7 @@ use serde_json::Value;
 
 use super::model::{Allow, AsRange, Config, Leaf, Neighbors, Node};
 
+mod alerts;
 mod http;
 mod sync;
 
@@ -106,6 +107,7 @@ pub fn diff(old: &Config, new: &Config) -> Changes {
     }
     http::http(&mut changes, &old.http, &new.http);
     sync::sync(&mut changes, old, new);
+    alerts::alerts(&mut changes, &old.alerts, &new.alerts);
     changes.0.sort_by_key(|change| change.effect);
     changes
 }

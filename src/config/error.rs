@@ -206,7 +206,7 @@ fn looks_secret(word: &str) -> bool {
     ["pass", "pw", "pwd", "psk", "auth"].contains(&word.as_str())
         || word.starts_with("key")
         || word.ends_with("key")
-        || ["passw", "secret", "token", "md5"].iter().any(|part| word.contains(part))
+        || ["passw", "secret", "token", "md5", "authoriz", "cookie"].iter().any(|part| word.contains(part))
         || ["password", "secret", "token"].into_iter().any(alike)
 }
 

@@ -11,6 +11,7 @@ use serde::Serialize;
 
 use super::shown;
 
+mod alerts;
 mod archive;
 mod class;
 mod community;
@@ -19,6 +20,7 @@ mod journal;
 mod sync;
 mod tls;
 
+pub use alerts::{Alertmanager, Alerts, Credentials, HiddenUrl, LeastSeverity, Webhook};
 pub use archive::MrtArchive;
 pub use class::Class;
 pub use community::{Community, NoCommunity};
@@ -65,6 +67,8 @@ pub struct Config {
     pub safety: Safety,
     /// `[journal]`.
     pub journal: Journal,
+    /// `[alerts]`.
+    pub alerts: Alerts,
 }
 
 /// `[global]`: restart-only.

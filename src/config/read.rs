@@ -15,6 +15,7 @@ use super::model::{Config, FabricLimits, Findings, Global, Log, LogFormat, LogLe
 use super::source::Sources;
 use super::table::{Place, Reporter, Section, Value, suggestion};
 
+mod alerts;
 mod apic;
 mod archive;
 mod eepg;
@@ -46,7 +47,7 @@ const DAY: Duration = Duration::from_hours(24);
 const LONGEST_WAIT: Duration = Duration::from_hours(30 * 24);
 
 /// The kinds of findings that `findings.open_after` may name.
-const FINDINGS: [&str; 30] = [
+const FINDINGS: [&str; 31] = [
     "rogue_route",
     "duplicate_pod_block",
     "duplicate_node_subnet",
@@ -77,6 +78,7 @@ const FINDINGS: [&str; 30] = [
     "apic_down",
     "aci_config",
     "journal_failing",
+    "alerts_failing",
 ];
 
 /// Reads the whole file, and the files that it includes.
@@ -117,6 +119,7 @@ fn root(mut root: Section<'_, '_>, secrets: &Secrets<'_>) -> Config {
     let redirects = redirect::redirects(&mut root, &ground);
     let safety = safety::safety(root.section("safety"), &fabrics);
     let journal = journal::journal(root.section("journal"));
+    let alerts = alerts::alerts(root.section("alerts"), secrets);
     let apics = fabrics.read;
     let neighbors = neighbors.read;
     Config {
@@ -134,6 +137,7 @@ fn root(mut root: Section<'_, '_>, secrets: &Secrets<'_>) -> Config {
         redirects,
         safety,
         journal,
+        alerts,
     }
 }
 

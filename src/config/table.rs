@@ -14,9 +14,6 @@ use toml::de::{DeTable, DeValue};
 use super::error::Error;
 use super::source::{Source, Sources};
 
-/// Keys that versions to come will know: told apart from mistakes.
-const LATER: [&str; 1] = ["alerts"];
-
 /// Where something stands in a file.
 #[derive(Clone, Debug)]
 pub(super) struct Place {
@@ -176,9 +173,6 @@ impl<'r, 't> Section<'r, 't> {
     }
 
     fn unknown(&self, key: &str, place: &Place) -> Error {
-        if LATER.contains(&key) {
-            return Error::at(place, format!("`{key}` is not supported by this version"));
-        }
         Error::at(place, format!("unknown key `{}`{}", key.escape_debug(), self.inside())).help(suggestion(
             key,
             self.known.iter().copied(),

@@ -16,6 +16,7 @@ use super::model::{
 };
 use super::{Config, Environment, Errors, load, parse};
 
+mod alerts;
 mod carets;
 mod changes;
 mod include;
@@ -183,7 +184,11 @@ fn whole_reference() -> Config {
         .file("/etc/thirdleaf/clients.pem", &OURS.cert)
         .file("/etc/thirdleaf/rack1.md5", "key of rack 1\n")
         .file("/etc/thirdleaf/apic.password", "sesame\n")
-        .file("/etc/thirdleaf/apic-ca.pem", sync::CERTIFICATE);
+        .file("/etc/thirdleaf/apic-ca.pem", sync::CERTIFICATE)
+        .file("/etc/thirdleaf/alertmanager.password", "sesame\n")
+        .file("/etc/thirdleaf/alertmanager-ca.pem", sync::CERTIFICATE)
+        .file("/etc/thirdleaf/pager.secret", "key of the pager\n")
+        .file("/etc/thirdleaf/pager.token", "sesame\n");
     read_in(&text.join("\n"), &secrets).unwrap()
 }
 
@@ -210,12 +215,13 @@ fn the_keys_of_the_reference_show_the_defaults() {
     assert_eq!(named.map(|names| names.concat()), ["default", "default", "rack1", "node1"]);
     let except = std::mem::take(&mut config.policy.allow[1].except);
     assert_eq!([except.nodes.concat(), except.racks.concat()], ["node1", "rack1"]);
-    assert_eq!(std::mem::take(&mut config.findings.open_after).len(), 30);
+    assert_eq!(std::mem::take(&mut config.findings.open_after).len(), 31);
     let minute = Duration::from_mins(1);
     assert_eq!(std::mem::take(&mut config.findings.resolve_after), [("peer_down".to_owned(), minute)]);
     let archive = MrtArchive::at("/var/lib/thirdleaf/mrt".into());
     assert_eq!(config.journal.mrt.take(), Some(archive));
     sync::is_the_shortest_fabric(&mut config);
+    alerts::are_shown_with_their_defaults(std::mem::take(&mut config.alerts));
     assert_eq!(config, read(SHORTEST).unwrap());
 }
 
@@ -231,9 +237,21 @@ fn the_reference_has_every_key() {
             _ => {}
         }
     }
-    let mut found = ["password_env", "token_env", "key_file", "key_env", "cert_name", "pin_sha256", "ca ="]
-        .map(String::from)
-        .to_vec();
+    let mut found = [
+        "secret_file",
+        "secret_env",
+        "url_file",
+        "url_env",
+        "password_env",
+        "token_env",
+        "key_file",
+        "key_env",
+        "cert_name",
+        "pin_sha256",
+        "ca =",
+    ]
+    .map(String::from)
+    .to_vec();
     keys(&serde_json::to_value(whole_reference()).unwrap(), &mut found);
     assert!(found.len() > 120, "{found:?}");
     for key in found {

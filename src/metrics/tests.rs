@@ -1,3 +1,4 @@
+mod alerts;
 mod eepgs;
 
 use std::net::IpAddr;
@@ -174,6 +175,7 @@ fn report(peers: Vec<PeerSnapshot>) -> Report {
             table: Some(START),
             failing: true,
         }),
+        alerts: None,
     }
 }
 

@@ -106,6 +106,7 @@ fn config() -> Config {
         redirects: vec![],
         safety: Safety::default(),
         journal: Journal::default(),
+        alerts: Alerts::default(),
     }
 }
 

@@ -271,6 +271,13 @@ pub struct Finding {
     pub resolved: Option<Timestamp>,
 }
 
+impl Finding {
+    /// Whether it is open, and somebody is told of it.
+    pub fn is_told(&self) -> bool {
+        self.state == "open" && self.muted.is_none()
+    }
+}
+
 /// An item of `GET /api/v1/events` and of `/api/v1/stream`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Event {

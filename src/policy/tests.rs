@@ -79,6 +79,7 @@ fn config() -> Config {
         redirects: vec![],
         safety: model::Safety::default(),
         journal: model::Journal::default(),
+        alerts: model::Alerts::default(),
     }
 }
 

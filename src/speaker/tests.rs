@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use crate::config::Config;
 use crate::config::model::{
-    AsRange, FabricLimits, Findings, Global, Http, Journal, Leaf, LimitAction, Limits, Log, LogFormat,
-    LogLevel, Metrics, Neighbors, NextHop, OriginAs, PerPeer, Policy, Safety, Transit, Unique, UniqueAs,
-    Uniqueness,
+    Alerts, AsRange, FabricLimits, Findings, Global, Http, Journal, Leaf, LimitAction, Limits, Log,
+    LogFormat, LogLevel, Metrics, Neighbors, NextHop, OriginAs, PerPeer, Policy, Safety, Transit, Unique,
+    UniqueAs, Uniqueness,
 };
 
 mod churn;
@@ -89,5 +89,6 @@ pub(super) fn config(leaves: Vec<Leaf>, neighbors: Vec<Neighbors>) -> Config {
         redirects: vec![],
         safety: Safety::default(),
         journal: Journal::default(),
+        alerts: Alerts::default(),
     }
 }

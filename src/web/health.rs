@@ -102,6 +102,10 @@ impl Shared {
             Some(sync) => self.aside(sync.status()).await,
             None => None,
         };
+        let alerts = match &self.app.alerts {
+            Some(alerts) => self.aside(alerts.counts()).await,
+            None => None,
+        };
         let rejected = usize::try_from(snapshot.summary.routes.rejected).unwrap_or(usize::MAX);
         let rogues = self.rogues(config.metrics.rogue_routes_max.min(rejected)).await?;
         let (started, reload, state) = {
@@ -129,6 +133,7 @@ impl Shared {
             sync,
             journal: self.app.journal.as_ref().map(Journal::status),
             archive: self.app.archive.as_ref().map(Archive::status),
+            alerts,
         })
     }
 

@@ -206,6 +206,7 @@ impl Server {
             observer,
             sync,
             journal,
+            alerts: None,
             clock,
             sessions: Arc::clone(&sessions) as _,
             control,

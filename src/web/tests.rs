@@ -106,6 +106,7 @@ async fn no_change_without_the_token() {
         "eepgs/release",
         "sync/pause",
         "sync/resume",
+        "alerts/test",
     ] {
         let path = format!("/api/v1/{path}");
         let without = Server::start(None).await;

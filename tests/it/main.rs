@@ -3,6 +3,7 @@
 #![expect(clippy::disallowed_methods, clippy::disallowed_types, reason = "runs the program and its peers")]
 
 mod access;
+mod alerts;
 mod apic;
 mod archive;
 mod bad_input;

@@ -155,7 +155,7 @@ fn url(value: &Value<'_, '_>, insecure: bool) -> Option<Arc<str>> {
 }
 
 /// Whether `text` is `host[:port]`.
-fn is_authority(text: &str) -> bool {
+pub(super) fn is_authority(text: &str) -> bool {
     let (host, port) = match text.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
         Some((address, rest)) if address.parse::<Ipv6Addr>().is_ok() => ("v6", rest),
         Some(_) => return false,
@@ -218,7 +218,7 @@ fn auth(mut section: Section<'_, '_>, secrets: &Secrets<'_>) -> Option<Auth> {
 }
 
 /// Who may answer.
-fn trust(section: &mut Section<'_, '_>, secrets: &Secrets<'_>) -> Option<Trust> {
+pub(super) fn trust(section: &mut Section<'_, '_>, secrets: &Secrets<'_>) -> Option<Trust> {
     let file = section.take("ca_file");
     let inline = section.take("ca");
     let pins = section.take("pin_sha256");

@@ -18,6 +18,9 @@ const PASSWORD: Keys =
     Keys { file: "password_file", variable: "password_env", inline: &["password", "secret", "token"] };
 const TOKEN: Keys =
     Keys { file: "token_file", variable: "token_env", inline: &["password", "secret", "token"] };
+const SECRET: Keys =
+    Keys { file: "secret_file", variable: "secret_env", inline: &["secret", "hmac_key", "key"] };
+const URL: Keys = Keys { file: "url_file", variable: "url_env", inline: &[] };
 const PRIVATE_KEY: Keys = Keys { file: "key_file", variable: "key_env", inline: &["key", "private_key"] };
 
 /// Where secrets are read from.
@@ -56,6 +59,17 @@ impl Secrets<'_> {
     pub(super) fn login<'r, 't>(&self, section: &mut Section<'r, 't>) -> Option<Found<'r, 't, Secret>> {
         let (value, secret) = self.secret(section, &PASSWORD)?;
         Some((value, secret.map(Secret::new)))
+    }
+
+    /// `secret_file` or `secret_env`: the key of signatures that a receiver verifies.
+    pub(super) fn hmac(&self, section: &mut Section<'_, '_>) -> Option<Secret> {
+        let (_, secret) = self.secret(section, &SECRET)?;
+        secret.map(Secret::new)
+    }
+
+    /// `url_file` or `url_env`: a URL that nobody may read.
+    pub(super) fn url<'r, 't>(&self, section: &mut Section<'r, 't>) -> Option<Found<'r, 't, String>> {
+        self.secret(section, &URL)
     }
 
     /// `key_file` or `key_env`: a private key, RSA, PEM.

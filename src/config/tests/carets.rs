@@ -129,13 +129,7 @@ fn root() {
         (and("[metric]"), &["24:2 [metric] unknown key `metric` (did you mean `metrics`?)"]),
         (and("[[metrics]]"), &["24:1 [[[metrics]]] expected a table, found a list"]),
         (and("[nodes]"), &["24:1 [[nodes]] `nodes` is a list of tables (write [[nodes]])"]),
-        (
-            and("[alerts]\n[globl]"),
-            &[
-                "24:2 [alerts] `alerts` is not supported by this version",
-                "25:2 [globl] unknown key `globl` (did you mean `global`?)",
-            ],
-        ),
+        (and("[globl]"), &["24:2 [globl] unknown key `globl` (did you mean `global`?)"]),
     ]);
 }
 
@@ -533,7 +527,7 @@ fn findings_and_metrics() {
                  peer_flapping, stale_routes, prefix_limit, malformed_updates, mesh_left_on, observer_isolated, \
                  recovery_wait, peer_refused, duplicate_as, duplicate_router_id, aggregation_missing, \
                  fabric_capacity, timer_trouble, eepg_conflict, eepg_drift, eepg_write_failing, hold_down, \
-                 apic_down, aci_config, journal_failing)",
+                 apic_down, aci_config, journal_failing, alerts_failing)",
             ],
         ),
         (

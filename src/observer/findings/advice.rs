@@ -200,7 +200,8 @@ const fn kind(kind: Kind) -> &'static str {
         | Kind::HoldDown
         | Kind::ApicDown
         | Kind::AciConfig
-        | Kind::JournalFailing => reported(kind),
+        | Kind::JournalFailing
+        | Kind::AlertsFailing => reported(kind),
     }
 }
 
@@ -230,6 +231,10 @@ const fn reported(kind: Kind) -> &'static str {
         Kind::JournalFailing => {
             "make room on the disk, or mend what the finding says of it: writing goes on by itself, and what was missed \
              of the routes is made good from what is there then"
+        }
+        Kind::AlertsFailing => {
+            "`thirdleaf alerts` shows what went wrong last. Correct its entry in [alerts], or bring the receiver back; \
+             `thirdleaf alerts test` sends one to try it"
         }
         _ => "make what is missing in the APIC, or correct the entry of the configuration that names it",
     }

@@ -69,11 +69,13 @@ pub enum Kind {
     AciConfig,
     /// What happens is not written down.
     JournalFailing,
+    /// Alerts do not reach a receiver.
+    AlertsFailing,
 }
 
 impl Kind {
     /// All kinds.
-    pub const ALL: [Self; 30] = [
+    pub const ALL: [Self; 31] = [
         Self::RogueRoute,
         Self::DuplicatePodBlock,
         Self::DuplicateNodeSubnet,
@@ -104,6 +106,7 @@ impl Kind {
         Self::ApicDown,
         Self::AciConfig,
         Self::JournalFailing,
+        Self::AlertsFailing,
     ];
 
     /// The name used in configuration, metrics, the API and the command line.
@@ -139,6 +142,7 @@ impl Kind {
             Self::ApicDown => "apic_down",
             Self::AciConfig => "aci_config",
             Self::JournalFailing => "journal_failing",
+            Self::AlertsFailing => "alerts_failing",
         }
     }
 
@@ -179,7 +183,8 @@ impl Kind {
             | Self::TimerTrouble
             | Self::EepgDrift
             | Self::AciConfig
-            | Self::JournalFailing => Severity::Warning,
+            | Self::JournalFailing
+            | Self::AlertsFailing => Severity::Warning,
         }
     }
 
@@ -204,6 +209,7 @@ impl Kind {
             Self::RackDown | Self::ObserverIsolated | Self::JournalFailing => 30,
             Self::StaleRoutes => 130,
             Self::ApicDown => 120,
+            Self::AlertsFailing => 180,
             Self::EepgDrift | Self::EepgWriteFailing => 300,
             Self::PeerFlapping
             | Self::PrefixLimit
@@ -271,6 +277,7 @@ impl Kind {
                 | Self::ApicDown
                 | Self::AciConfig
                 | Self::JournalFailing
+                | Self::AlertsFailing
         )
     }
 

@@ -23,6 +23,7 @@ impl Kind {
                 | Self::ApicDown
                 | Self::AciConfig
                 | Self::JournalFailing
+                | Self::AlertsFailing
         )
     }
 }
@@ -85,6 +86,11 @@ pub(super) fn sentence(kind: Kind, object: &str, prefix: Option<IpNet>) -> Strin
         Kind::JournalFailing => format!(
             "{what} cannot be written: sessions and verdicts go on, and what happens meanwhile is not kept"
         ),
+        Kind::AlertsFailing => {
+            format!(
+                "alerts do not reach {what}: who relies on them there hears of nothing that is found wrong"
+            )
+        }
         _ => format!("{what} is missing in the APIC, or is not as it must be: what needs it is not written"),
     }
 }

@@ -175,6 +175,7 @@ fn every_key() -> Vec<Key> {
         object(Kind::ApicDown, None),
         object(Kind::AciConfig, None),
         object(Kind::JournalFailing, None),
+        object(Kind::AlertsFailing, None),
     ];
     assert_eq!(keys.iter().map(Key::kind).collect::<Vec<_>>(), Kind::ALL);
     keys
@@ -186,11 +187,11 @@ fn every_kind_is_pending_at_once_opens_in_time_and_resolves_with_its_cause() {
         "critical", "critical", "critical", "warning", "warning", "warning", "warning", "warning", "warning",
         "critical", "warning", "warning", "critical", "warning", "critical", "critical", "warning",
         "warning", "warning", "warning", "warning", "warning", "warning", "critical", "warning", "critical",
-        "critical", "critical", "warning",
+        "critical", "critical", "warning", "warning",
     ];
     let delays = [
         5, 5, 5, 60, 60, 60, 60, 60, 60, 30, 0, 130, 0, 0, 5, 30, 15, 60, 60, 60, 45, 60, 0, 60, 300, 300, 0,
-        120, 60,
+        120, 60, 180,
     ];
     for ((key, severity), delay) in every_key().into_iter().zip(severities).zip(delays) {
         let mut world = World::new();
@@ -559,7 +560,7 @@ fn names_and_delays_are_those_of_the_documents() {
          missing_service_cidr missing_node_subnet leaf_disagreement peer_down rack_down peer_flapping stale_routes prefix_limit \
          malformed_updates mesh_left_on observer_isolated recovery_wait peer_refused duplicate_as duplicate_router_id \
          aggregation_missing fabric_capacity timer_trouble eepg_conflict eepg_drift eepg_write_failing hold_down apic_down \
-         aci_config journal_failing"
+         aci_config journal_failing alerts_failing"
     );
 }
 

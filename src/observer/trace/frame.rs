@@ -5,7 +5,7 @@ use serde::Serialize;
 /// What a segment begins with; the rest of the line says who wrote it, as only they know what it holds.
 const MAGIC: &[u8] = b"thirdleaf trace ";
 /// The writer: this program, and a number that changes with what frames hold between two versions of it.
-const WRITER: &str = concat!(env!("CARGO_PKG_VERSION"), " layout 4");
+const WRITER: &str = concat!(env!("CARGO_PKG_VERSION"), " layout 5");
 /// Longer than any writer's name.
 const LONGEST_WRITER: usize = 64;
 
