@@ -58,6 +58,7 @@ const fn of_kind(kind: Kind) -> &'static str {
         Kind::HoldDown => "ThirdleafHoldDownEngaged",
         Kind::ApicDown => "ThirdleafApicDown",
         Kind::AciConfig => "ThirdleafAciConfig",
+        Kind::JournalFailing => "ThirdleafJournalFailing",
         Kind::AlertsFailing => "ThirdleafAlertsFailing",
     }
 }

@@ -7,7 +7,7 @@ use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
 use tokio::time::timeout;
 
-use super::auth::Authorized;
+use super::auth::Operator;
 use super::changes::{Body, octets, parse};
 use super::params::Params;
 use super::problem::Problem;
@@ -43,7 +43,7 @@ pub(super) async fn list(state: State, params: Params) -> Result<Json<Overview>,
 }
 
 pub(super) async fn test(
-    _: Authorized,
+    Operator(actor): Operator,
     state: State,
     params: Params,
     body: Body,
@@ -53,7 +53,8 @@ pub(super) async fn test(
     let Tried { receiver } = if body.is_empty() { Tried { receiver: None } } else { parse(&body)? };
     match timely(state.alerts()?.test(receiver.clone())).await? {
         Tested::Outcomes(receivers) => {
-            tracing::info!(receivers = receivers.len(), "a test alert was asked for over HTTP");
+            let what = format!("a test alert was sent to {} receivers", receivers.len());
+            state.did(&actor, "alerts_tested", &what, |_| ());
             Ok(Json(Results { receivers }))
         }
         Tested::Nobody(known) => Err(nobody(receiver.as_deref().unwrap_or_default(), &known)),

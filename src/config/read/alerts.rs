@@ -172,7 +172,7 @@ fn credentials(section: &mut Section<'_, '_>, secrets: &Secrets<'_>) -> Credenti
     let password = secrets.login(section);
     match (user, token, password) {
         (None, None, None) => Credentials::None,
-        (None, Some(token), None) => Credentials::Token(token),
+        (None, Some((_, token)), None) => token.map_or(Credentials::None, Credentials::Token),
         (Some(value), None, Some((_, password))) => {
             let user = name(&value).filter(|user| {
                 if user.contains(':') {

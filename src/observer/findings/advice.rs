@@ -194,14 +194,8 @@ const fn kind(kind: Kind) -> &'static str {
             "raise the hold time on both sides, here hold_time = \"9s\" and the same in the BGP timers policy of the \
              leaves; look at CPU limits and throttling of calico-node, and for packet loss between node and leaf"
         }
-        Kind::EepgConflict
-        | Kind::EepgDrift
-        | Kind::EepgWriteFailing
-        | Kind::HoldDown
-        | Kind::ApicDown
-        | Kind::AciConfig
-        | Kind::JournalFailing
-        | Kind::AlertsFailing => reported(kind),
+        // What others find.
+        _ => reported(kind),
     }
 }
 
