@@ -34,7 +34,7 @@ mod suggest;
 mod summary;
 mod table;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 mod why;
 
 use std::ffi::OsString;

@@ -22,7 +22,7 @@ pub use environment::{Environment, Machine};
 pub use error::{Error, Errors};
 pub use model::Config;
 pub(crate) use shown::left_out;
-pub use shown::text;
+pub use shown::{masked, text};
 pub(crate) use table::nearest;
 
 use source::Sources;

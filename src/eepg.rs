@@ -10,6 +10,7 @@ pub mod dn;
 mod engine;
 mod mark;
 pub mod mo;
+pub(crate) mod moves;
 mod reading;
 mod rule;
 #[cfg(test)]

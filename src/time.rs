@@ -67,6 +67,17 @@ impl fmt::Display for Timestamp {
     }
 }
 
+/// How long ago `then` was, as the summary of a leaf writes it: `00:12:03`, and `3d04h` from a day on.
+pub fn age(now: Timestamp, then: Timestamp) -> String {
+    let seconds = now.since(then).as_secs();
+    let (minutes, hours, days) = (seconds / 60, seconds / 3600, seconds / 86_400);
+    if days > 0 {
+        format!("{days}d{:02}h", hours % 24)
+    } else {
+        format!("{hours:02}:{:02}:{:02}", minutes % 60, seconds % 60)
+    }
+}
+
 impl Serialize for Timestamp {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         if serializer.is_human_readable() {

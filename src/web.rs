@@ -2,7 +2,8 @@
 //!
 //! | `GET` | parameters |
 //! |---|---|
-//! | `/metrics`, `/healthz`, `/readyz`, `/` | (`/metrics` comes as gzip to those who accept it) |
+//! | `/metrics`, `/healthz`, `/readyz` | (`/metrics` comes as gzip to those who accept it) |
+//! | `/`, and the pages of its sections | the dashboard: see the head of `src/web/dashboard.rs` |
 //! | `/api/v1/summary`, `/api/v1/config`, `/api/v1/version` | |
 //! | `/api/v1/peers` | `leaf`, `node`, `cluster`, `vrf`, `peer`, `state` = `up`, `down` or a name of RFC 4271 |
 //! | `/api/v1/routes` | `prefix`, `match` = `exact`, `longer` or `covering`, `class`, `node`, `leaf`, `peer`, `cluster`, `vrf`, `state` = `accepted`, `rejected`, `noted` or `stale`, `reason`, `community` |
@@ -73,6 +74,7 @@ mod alerts;
 mod auth;
 mod changes;
 mod connection;
+mod dashboard;
 mod eepgs;
 mod gate;
 mod gzip;
@@ -283,13 +285,15 @@ impl Web {
     pub async fn serve(self, app: App) {
         let (mut stop, config) = (app.stop.clone(), app.config.clone());
         let gate = Arc::new(Gate::new());
-        let router = router(app, Arc::clone(&gate));
+        let shared = Arc::new(Shared::new(app, Arc::clone(&gate)));
+        let router = router(Arc::clone(&shared));
         let server = Server { router, gate, config, stop: stop.clone() };
         let mut servers = JoinSet::new();
         for listener in self.listeners {
             servers.spawn(server.clone().serve(listener));
         }
         drop(server);
+        servers.spawn(dashboard::watch(shared));
         _ = stop.wait_for(|stop| *stop).await;
         _ = timeout(FAREWELL, async { while servers.join_next().await.is_some() {} }).await;
     }
@@ -313,6 +317,8 @@ struct Shared {
     app: App,
     streams: Streams,
     scrapes: Semaphore,
+    moments: dashboard::Moments,
+    seen: dashboard::Seen,
     refusals: trail::Refusals,
     packers: Packers,
     gate: Arc<Gate>,
@@ -321,6 +327,19 @@ struct Shared {
 type State = axum::extract::State<Arc<Shared>>;
 
 impl Shared {
+    fn new(app: App, gate: Arc<Gate>) -> Self {
+        Self {
+            app,
+            streams: Streams::new(),
+            scrapes: Semaphore::new(MAX_SCRAPES),
+            moments: dashboard::Moments::default(),
+            seen: dashboard::Seen::default(),
+            refusals: trail::Refusals::default(),
+            packers: Packers::new(),
+            gate,
+        }
+    }
+
     /// What the observer answers to `question`, in time.
     async fn ask<T>(&self, question: impl Future<Output = Option<T>>) -> Result<T, Problem> {
         match timeout(PATIENCE, question).await {
@@ -358,15 +377,7 @@ impl Shared {
     }
 }
 
-fn router(app: App, gate: Arc<Gate>) -> Router {
-    let shared = Arc::new(Shared {
-        app,
-        streams: Streams::new(),
-        scrapes: Semaphore::new(MAX_SCRAPES),
-        refusals: trail::Refusals::default(),
-        packers: Packers::new(),
-        gate,
-    });
+fn router(shared: Arc<Shared>) -> Router {
     let api = Router::new()
         .route("/summary", get(summary::summary))
         .route("/peers", get(lists::peers))
@@ -397,9 +408,9 @@ fn router(app: App, gate: Arc<Gate>) -> Router {
         .route("/peers/forget", post(changes::forget))
         .route("/findings/ack", post(changes::acknowledge));
     Router::new()
-        .route("/", get(health::index))
         .route("/metrics", get(health::metrics))
         .nest("/api/v1", api)
+        .merge(dashboard::router())
         .route_layer(from_fn_with_state(Arc::clone(&shared), auth::guard))
         .route("/healthz", get(health::healthz))
         .route("/readyz", get(health::readyz))
@@ -410,15 +421,19 @@ fn router(app: App, gate: Arc<Gate>) -> Router {
         .with_state(shared)
 }
 
-/// Answers are of the moment, and nothing but what they say they are.
+/// What a browser may do with an answer: run and draw what this server embeds, ask this server, and no other.
+const CONTENT_SECURITY_POLICY: HeaderValue = HeaderValue::from_static(
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; \
+     form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+);
+
+/// Answers are of the moment, unless they say otherwise, and nothing but what they say they are.
 async fn harden(mut response: Response) -> Response {
     let headers = response.headers_mut();
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    headers.insert(
-        header::CONTENT_SECURITY_POLICY,
-        HeaderValue::from_static("default-src 'self'; frame-ancestors 'none'"),
-    );
+    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("same-origin"));
+    headers.insert(header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY);
     response
 }
 

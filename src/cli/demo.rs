@@ -34,7 +34,9 @@ impl Demo {
             let daemon = Daemon::start_with(Arc::new(config), None, PATIENCE, None).await;
             let daemon = daemon.map_err(|error| Error::Daemon(error.to_string()))?;
             let [http, ..] = *daemon.http() else { return Err(Error::Daemon("no HTTP address".to_owned())) };
-            let told = demo::play(Arc::clone(&aci), http, &daemon.bgp(), typed, self.once, out).await;
+            let observer = daemon.observer().clone();
+            let told =
+                demo::play(Arc::clone(&aci), http, &daemon.bgp(), typed, observer, self.once, out).await;
             daemon.stop("the demo is over").await;
             Ok(Exit::negative_if(!told?))
         })

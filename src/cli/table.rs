@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::io::{self, Write};
 
 use crate::bgp::notification::is_invisible;
-use crate::time::Timestamp;
+pub(super) use crate::time::age;
 
 /// A column of a table.
 pub(super) struct Column {
@@ -166,22 +166,12 @@ impl<'a> Table<'a> {
     }
 }
 
-/// The time from `then` to `now` as a leaf prints it: `00:12:03`, from a day on `3d04h`.
-pub(super) fn age(now: Timestamp, then: Timestamp) -> String {
-    let seconds = now.since(then).as_secs();
-    let (minutes, hours, days) = (seconds / 60, seconds / 3600, seconds / 86_400);
-    if days > 0 {
-        format!("{days}d{:02}h", hours % 24)
-    } else {
-        format!("{hours:02}:{:02}:{:02}", minutes % 60, seconds % 60)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::time::Timestamp;
 
     const COLUMNS: [Column; 4] =
         [Column::left("NAME"), Column::right("COUNT"), Column::left("ID").wide(), Column::left("TEXT")];

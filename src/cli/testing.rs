@@ -15,7 +15,7 @@ use crate::observer::view::{Finding, Messages, Peer, Route, RouteCounts};
 use crate::policy::Class;
 use crate::time::Timestamp;
 
-pub(super) const NOW: Timestamp = Timestamp::from_micros(1_700_000_000_000_000);
+pub(crate) const NOW: Timestamp = Timestamp::from_micros(1_700_000_000_000_000);
 
 pub(super) fn peer(address: &str) -> Peer {
     let count = |name: &str, count| (name.to_owned(), count);
@@ -46,7 +46,7 @@ pub(super) fn peer(address: &str) -> Peer {
     }
 }
 
-pub(super) fn route(prefix: &str) -> Route {
+pub(crate) fn route(prefix: &str) -> Route {
     Route {
         prefix: prefix.parse::<IpNet>().unwrap(),
         leaf: "rack1".into(),
@@ -70,7 +70,7 @@ pub(super) fn route(prefix: &str) -> Route {
     }
 }
 
-pub(super) fn finding(id: &str) -> Finding {
+pub(crate) fn finding(id: &str) -> Finding {
     Finding {
         id: id.into(),
         kind: "rogue_route".into(),

@@ -54,6 +54,18 @@ pub fn text(config: &Config) -> Result<String, toml::ser::Error> {
     toml::to_string(&file)
 }
 
+/// The same for eyes: secrets are asterisks.
+///
+/// # Errors
+///
+/// None that a valid configuration can cause.
+pub fn masked(config: &Config) -> Result<String, toml::ser::Error> {
+    let mut file = toml::Table::try_from(config)?;
+    file.insert("version".to_owned(), toml::Value::Integer(1));
+    drop_empty(&mut file);
+    toml::to_string(&file)
+}
+
 /// A list without entries is one that is not there.
 fn drop_empty(table: &mut toml::Table) {
     table.retain(|_, value| value.as_array().is_none_or(|list| !list.is_empty()));

@@ -21,7 +21,9 @@ use tokio::time::{Instant, sleep};
 use super::apic;
 use super::fabric::Fabric;
 use super::node::{Node, Timers};
-use crate::observer::view::Finding;
+use crate::observer::Observer;
+use crate::observer::view::{Event, Finding};
+use crate::time::Clock;
 pub use aci::Aci;
 use api::Api;
 use story::{Act, Deed, Expected, Scene};
@@ -73,6 +75,7 @@ pub async fn play(
     http: SocketAddr,
     leaves: &[SocketAddr],
     terminal: Terminal,
+    observer: Observer,
     once: bool,
     out: impl Write,
 ) -> Result<bool, Error> {
@@ -83,6 +86,9 @@ pub async fn play(
         terminal,
         nodes: Fabric::white_paper().start(leaves, Timers::BIRD.faster(FASTER)),
         opened: Vec::new(),
+        observer: Some(observer),
+        clock: Clock::start(),
+        said: Vec::new(),
         out,
         start: Instant::now(),
         once,
@@ -118,6 +124,11 @@ struct Stage<W> {
     nodes: Vec<Node>,
     /// The findings that opened as told, by their identity.
     opened: Vec<(Expected, String)>,
+    /// Among whose events the story is told as well, for those who look at the page.
+    observer: Option<Observer>,
+    clock: Clock,
+    /// Lines that belong together and were not told among the events yet.
+    said: Vec<&'static str>,
     out: W,
     start: Instant,
     once: bool,
@@ -160,8 +171,9 @@ impl<W: Write> Stage<W> {
             "It forwards nothing and announces nothing; it listens, judges, and tells. And it keeps the"
         )?;
         writeln!(out, "external EPGs of an APIC in step, which is simulated as well: {}\n", self.aci.url())?;
-        writeln!(out, "Look at it from another terminal:")?;
-        writeln!(out, "  http://{http}/metrics")?;
+        writeln!(out, "Look at it in a browser:")?;
+        writeln!(out, "  http://{http}/\n")?;
+        writeln!(out, "and from another terminal:")?;
         let token = self.aci.token_file();
         writeln!(out, "  export THIRDLEAF_SERVER=http://{http} THIRDLEAF_TOKEN_FILE={}", token.display())?;
         // As it was called, for it may not be installed.
@@ -179,11 +191,18 @@ impl<W: Write> Stage<W> {
 
     async fn scene(&mut self, number: usize, scene: Scene) -> Result<bool, Error> {
         writeln!(self.out, "\n{number}. {}", scene.title)?;
+        self.log("demo_scene", None, format!("{number}. {}", scene.title));
         for act in scene.acts {
+            if let Act::Say(text) = act {
+                self.said.push(text);
+            } else {
+                self.log_said();
+            }
             if !self.act(act).await? {
                 return Ok(false);
             }
         }
+        self.log_said();
         Ok(true)
     }
 
@@ -192,6 +211,7 @@ impl<W: Write> Stage<W> {
         match act {
             Act::Say(text) => self.say(text)?,
             Act::Do(node, deed) => {
+                self.log("demo", Some(node), format!("{node} {}", deed.text()));
                 self.note(&format!("{node} {}", deed.text()))?;
                 self.perform(node, deed).await;
             }
@@ -210,7 +230,9 @@ impl<W: Write> Stage<W> {
                 return self.see_in_apic(&text, |aci| !aci.has(eepg, &prefix)).await;
             }
             Act::Tamper(eepg, prefix) => {
-                self.note(&format!("somebody deletes {prefix} from {eepg}, by hand"))?;
+                let text = format!("somebody deletes {prefix} from {eepg}, by hand");
+                self.note(&text)?;
+                self.log("demo", None, text);
                 if !self.aci.delete(eepg, &prefix) {
                     return self.refused("the APIC does not let go of it");
                 }
@@ -231,6 +253,7 @@ impl<W: Write> Stage<W> {
                 };
                 self.note(&format!("! {} {}: {}", finding.severity, finding.kind, finding.summary))?;
                 self.note(&format!("  traffic: {meaning}"))?;
+                self.log("demo", None, format!("Traffic: {meaning}"));
                 self.opened.push((expected, finding.id));
                 self.rest().await;
             }
@@ -351,6 +374,20 @@ impl<W: Write> Stage<W> {
     fn refused(&mut self, why: &str) -> Result<bool, Error> {
         self.note(&format!("in vain: {why}"))?;
         Ok(false)
+    }
+
+    /// Tells it among the events, too.
+    fn log(&self, kind: &str, node: Option<&str>, text: String) {
+        let Some(observer) = &self.observer else { return };
+        let (kind, node) = (kind.to_owned(), node.map(str::to_owned));
+        observer.events().append([Event { at: self.clock.now(), kind, node, text, ..Event::default() }]);
+    }
+
+    fn log_said(&mut self) {
+        if !self.said.is_empty() {
+            let text = std::mem::take(&mut self.said).join(" ");
+            self.log("demo", None, text);
+        }
     }
 
     fn say(&mut self, text: &str) -> io::Result<()> {

@@ -84,10 +84,7 @@ pub(super) async fn reload(
 ) -> Result<Json<Done>, Problem> {
     params.finish()?;
     nothing(body)?;
-    match state.command(|answer| Control::Reload(Some(actor.clone()), answer)).await? {
-        Ok(result) => Ok(done(&actor, result)),
-        Err(message) => Err(Problem::new(StatusCode::BAD_REQUEST, "invalid_config", message)),
-    }
+    state.reload(&actor).await
 }
 
 pub(super) async fn reset(
@@ -140,14 +137,37 @@ pub(super) async fn acknowledge(
 ) -> Result<Json<Done>, Problem> {
     params.finish()?;
     let Acknowledged { id, reason: given } = parse(&octets(body)?)?;
-    let reason = reason(&given)?;
-    if state.ask(state.app.observer.by(&actor).acknowledge(id.clone(), reason.clone())).await? {
-        return Ok(state.kept(&actor, format!("{id} acknowledged: {reason}")).await);
+    state.acknowledge(&actor, &id, &given).await
+}
+
+impl Done {
+    /// In words.
+    pub(super) fn result(&self) -> &str {
+        &self.result
     }
-    Err(Problem::not_found(format!("there is no finding {id:?} that is pending or open")))
 }
 
 impl Shared {
+    pub(super) async fn reload(&self, actor: &Actor) -> Result<Json<Done>, Problem> {
+        match self.command(|answer| Control::Reload(Some(actor.clone()), answer)).await? {
+            Ok(result) => Ok(done(actor, result)),
+            Err(message) => Err(Problem::new(StatusCode::BAD_REQUEST, "invalid_config", message)),
+        }
+    }
+
+    pub(super) async fn acknowledge(
+        &self,
+        actor: &Actor,
+        id: &str,
+        given: &str,
+    ) -> Result<Json<Done>, Problem> {
+        let reason = reason(given)?;
+        if self.ask(self.app.observer.by(actor).acknowledge(id.to_owned(), reason.clone())).await? {
+            return Ok(self.kept(actor, format!("{id} acknowledged: {reason}")).await);
+        }
+        Err(Problem::not_found(format!("there is no finding {id:?} that is pending or open")))
+    }
+
     async fn forget_peer(&self, actor: &Actor, whom: Whom) -> Result<Json<Done>, Problem> {
         let candidates = self.candidates(&whom)?;
         let snapshot = self.snapshot().await?;

@@ -57,7 +57,12 @@ pub(super) async fn list(state: State, mut params: Params) -> Result<Json<Page<E
 }
 
 /// Tens of thousands of members may be in one EEPG: the controller gives them piece by piece.
-pub(super) async fn members(state: State, mut params: Params) -> Result<Json<Page<Member>>, Problem> {
+pub(super) async fn members(state: State, params: Params) -> Result<Json<Page<Member>>, Problem> {
+    members_page(&state, params).await.map(Json)
+}
+
+/// A page of the members of one EEPG or policy.
+pub(super) async fn members_page(state: &Shared, mut params: Params) -> Result<Page<Member>, Problem> {
     let dn = params.text("dn")?;
     let limit = params.limit()?;
     let after = page::read::<IpNet>(params.text("cursor")?)?;
@@ -71,7 +76,7 @@ pub(super) async fn members(state: State, mut params: Params) -> Result<Json<Pag
     let more = items.len() > limit;
     items.truncate(limit);
     let next_cursor = items.last().filter(|_| more).map(|member| member.prefix.write());
-    Ok(Json(Page { items, next_cursor, total: None }))
+    Ok(Page { items, next_cursor, total: None })
 }
 
 /// Which object of others is to be ours.

@@ -1,4 +1,4 @@
-//! About the daemon itself: health, metrics, configuration, version, and where to find what.
+//! About the daemon itself: health, metrics, configuration, version.
 
 use std::io;
 use std::time::Duration;
@@ -6,7 +6,7 @@ use std::time::Duration;
 use axum::Json;
 use axum::body::{Body, Bytes};
 use axum::http::{HeaderMap, header};
-use axum::response::{Html, Response};
+use axum::response::Response;
 use futures_util::stream;
 use serde::Serialize;
 use tokio::time::{Instant, timeout};
@@ -29,11 +29,6 @@ const MAX_PAGES: usize = 64;
 
 /// How long a scrape may be read: its snapshot takes memory meanwhile, and Prometheus gives up after 10 s.
 const UNREAD: Duration = Duration::from_secs(30);
-
-pub(super) async fn index(params: Params) -> Result<Html<&'static str>, Problem> {
-    params.finish()?;
-    Ok(Html(include_str!("index.html")))
-}
 
 /// Whether the observer turns: the one task that everything else waits for.
 pub(super) async fn healthz(state: State) -> Result<&'static str, Problem> {

@@ -5,10 +5,10 @@ use std::net::IpAddr;
 use axum::Json;
 use ipnet::IpNet;
 
-use super::State;
 use super::page::{self, Key};
 use super::params::Params;
 use super::problem::Problem;
+use super::{Shared, State};
 use crate::observer::findings::Kind;
 use crate::observer::view::{Finding, Page, Peer, Route, Why};
 use crate::observer::{Match, PeerSnapshot, RouteQuery, StateFilter};
@@ -121,23 +121,41 @@ pub(super) fn route_query(params: &mut Params) -> Result<RouteQuery, Problem> {
     })
 }
 
-pub(super) async fn routes(state: State, mut params: Params) -> Result<Json<Page<Route>>, Problem> {
+/// The same of those that are there now, and where to go on.
+pub(super) fn page_query(mut params: Params) -> Result<RouteQuery, Problem> {
     let cursor = params.parse("cursor", "one of an earlier page")?;
     let query = RouteQuery { cursor, ..route_query(&mut params)? };
     params.finish()?;
-    let mut page = state.ask(state.app.observer.routes(query)).await?;
-    state.name_holders(&mut page.items).await;
-    Ok(Json(page))
+    Ok(query)
 }
 
-pub(super) async fn why(state: State, mut params: Params) -> Result<Json<Page<Why>>, Problem> {
-    let prefix = params.prefix("prefix")?;
-    let (cluster, vrf) = (params.text("cluster")?, params.text("vrf")?);
-    params.finish()?;
-    let prefix = prefix.ok_or_else(|| Problem::bad_request("parameter \"prefix\" is missing"))?;
-    let query = RouteQuery { cluster, vrf, ..RouteQuery::of(prefix) };
-    let mut items = state.ask(state.app.observer.why(query)).await?;
-    state.explain_members(&mut items).await;
+pub(super) async fn routes(state: State, params: Params) -> Result<Json<Page<Route>>, Problem> {
+    state.routes(page_query(params)?).await.map(Json)
+}
+
+impl Shared {
+    /// A page of routes, with the EEPGs that hold them.
+    pub(super) async fn routes(&self, query: RouteQuery) -> Result<Page<Route>, Problem> {
+        let mut page = self.ask(self.app.observer.routes(query)).await?;
+        self.name_holders(&mut page.items).await;
+        Ok(page)
+    }
+
+    /// How routes of a prefix were judged.
+    pub(super) async fn why(&self, mut params: Params) -> Result<Vec<Why>, Problem> {
+        let prefix = params.prefix("prefix")?;
+        let (cluster, vrf) = (params.text("cluster")?, params.text("vrf")?);
+        params.finish()?;
+        let prefix = prefix.ok_or_else(|| Problem::bad_request("parameter \"prefix\" is missing"))?;
+        let query = RouteQuery { cluster, vrf, ..RouteQuery::of(prefix) };
+        let mut items = self.ask(self.app.observer.why(query)).await?;
+        self.explain_members(&mut items).await;
+        Ok(items)
+    }
+}
+
+pub(super) async fn why(state: State, params: Params) -> Result<Json<Page<Why>>, Problem> {
+    let items = state.why(params).await?;
     let total = Some(items.len() as u64);
     Ok(Json(Page { items, next_cursor: None, total }))
 }
@@ -191,7 +209,11 @@ impl FindingFilter {
     }
 }
 
-pub(super) async fn findings(state: State, mut params: Params) -> Result<Json<Page<Finding>>, Problem> {
+/// Which findings are asked for.
+pub(super) fn findings_page<'a>(
+    all: impl Iterator<Item = &'a Finding>,
+    mut params: Params,
+) -> Result<Page<&'a Finding>, Problem> {
     let wanted_state =
         params.one_of("state", FindingFilter::from_name, FindingFilter::NAMES)?.unwrap_or_default();
     let known = |name: &str| SEVERITIES.into_iter().find(|severity| *severity == name);
@@ -206,7 +228,6 @@ pub(super) async fn findings(state: State, mut params: Params) -> Result<Json<Pa
     let limit = params.limit()?;
     let after = page::read::<FindingKey>(params.text("cursor")?)?;
     params.finish()?;
-    let all = state.ask(state.app.observer.findings()).await?;
     let wanted = |finding: &&Finding| {
         wanted_state.matches(&finding.state)
             && wanted_severity.is_none_or(|severity| severity == finding.severity)
@@ -218,10 +239,15 @@ pub(super) async fn findings(state: State, mut params: Params) -> Result<Json<Pa
             && (peer.is_none() || peer == finding.peer)
             && (prefix.is_none() || prefix == finding.prefix)
     };
-    let findings = all.iter().filter(wanted);
+    let findings = all.filter(wanted);
     let key =
         |finding: &&Finding| (severity(&finding.severity), finding.since.as_micros(), finding.id.clone());
-    let Page { items, next_cursor, total } = page::page(findings, key, after.as_ref(), limit);
+    Ok(page::page(findings, key, after.as_ref(), limit))
+}
+
+pub(super) async fn findings(state: State, params: Params) -> Result<Json<Page<Finding>>, Problem> {
+    let all = state.ask(state.app.observer.findings()).await?;
+    let Page { items, next_cursor, total } = findings_page(all.iter(), params)?;
     Ok(Json(Page { items: items.into_iter().cloned().collect(), next_cursor, total }))
 }
 

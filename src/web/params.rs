@@ -30,6 +30,16 @@ impl<S: Send + Sync> FromRequestParts<S> for Params {
 }
 
 impl Params {
+    /// Those of a form or a link that is ours.
+    pub(super) const fn of(pairs: Vec<(String, String)>) -> Self {
+        Self(pairs)
+    }
+
+    /// All that nobody has taken yet, by name.
+    pub(super) fn rest(self) -> Vec<(String, String)> {
+        self.0
+    }
+
     /// The value of `name`, if it was given; once is enough.
     pub(super) fn text(&mut self, name: &str) -> Result<Option<String>, Problem> {
         let mut values = self.0.extract_if(.., |(given, _)| given == name).map(|(_, value)| value);

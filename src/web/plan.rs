@@ -172,8 +172,7 @@ pub(super) async fn approve(
 ) -> Result<Json<Done>, Problem> {
     params.finish()?;
     let Approved { id } = parse(&octets(body)?)?;
-    let answer = state.told(state.controller()?.by(&actor).approve(id)).await?;
-    state.outcome(&actor, "plan_approved", answer)
+    state.approve(&actor, id).await
 }
 
 #[cfg(test)]

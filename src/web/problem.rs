@@ -36,6 +36,12 @@ struct Cause {
     message: String,
 }
 
+impl Cause {
+    fn told(&self) -> Told {
+        Told(format!("{}: {}", self.code, self.message).into())
+    }
+}
+
 #[derive(Serialize)]
 struct Body {
     error: Cause,
@@ -56,6 +62,21 @@ impl Problem {
         Self::new(StatusCode::NOT_FOUND, "not_found", message)
     }
 
+    /// As a number.
+    pub(super) const fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// For people.
+    pub(super) fn message(&self) -> &str {
+        &self.cause.message
+    }
+
+    /// For those who watch an answer pass that is not this one.
+    pub(super) fn told(&self) -> Told {
+        self.cause.told()
+    }
+
     /// Not now.
     pub(super) fn unavailable(message: impl Into<String>) -> Self {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", message)
@@ -65,7 +86,7 @@ impl Problem {
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let Self { status, cause } = self;
-        let told = Told(format!("{}: {}", cause.code, cause.message).into());
+        let told = cause.told();
         let mut response = (status, Json(Body { error: cause })).into_response();
         if status == StatusCode::UNAUTHORIZED {
             response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));

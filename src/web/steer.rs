@@ -35,10 +35,7 @@ pub(super) async fn pause(
 ) -> Result<Json<Done>, Problem> {
     params.finish()?;
     let Paused { time, reason: given } = parse(&octets(body)?)?;
-    let (time, reason) = (duration(&time, LONGEST_PAUSE)?, reason(&given)?);
-    let pause = Pause { until: state.app.clock.now().after(time), reason };
-    let answer = state.told(state.controller()?.by(&actor).pause(Some(pause))).await?;
-    state.outcome(&actor, "sync_paused", answer)
+    state.pause(&actor, &time, &given).await
 }
 
 pub(super) async fn resume(
@@ -49,11 +46,27 @@ pub(super) async fn resume(
 ) -> Result<Json<Done>, Problem> {
     params.finish()?;
     nothing(body)?;
-    let answer = state.told(state.controller()?.by(&actor).pause(None)).await?;
-    state.outcome(&actor, "sync_resumed", answer)
+    state.resume(&actor).await
 }
 
 impl Shared {
+    pub(super) async fn pause(&self, actor: &Actor, time: &str, given: &str) -> Result<Json<Done>, Problem> {
+        let (time, reason) = (duration(time, LONGEST_PAUSE)?, reason(given)?);
+        let pause = Pause { until: self.app.clock.now().after(time), reason };
+        let answer = self.told(self.controller()?.by(actor).pause(Some(pause))).await?;
+        self.outcome(actor, "sync_paused", answer)
+    }
+
+    pub(super) async fn resume(&self, actor: &Actor) -> Result<Json<Done>, Problem> {
+        let answer = self.told(self.controller()?.by(actor).pause(None)).await?;
+        self.outcome(actor, "sync_resumed", answer)
+    }
+
+    pub(super) async fn approve(&self, actor: &Actor, plan: String) -> Result<Json<Done>, Problem> {
+        let answer = self.told(self.controller()?.by(actor).approve(plan)).await?;
+        self.outcome(actor, "plan_approved", answer)
+    }
+
     /// The controller, for what cannot be done without one.
     pub(super) fn controller(&self) -> Result<&Controller, Problem> {
         let none = || Problem::not_found("no [[apic]] is configured: there are no EEPGs to keep in step");

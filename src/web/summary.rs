@@ -44,7 +44,8 @@ pub(super) async fn summary(state: State, params: Params) -> Result<Json<Summary
 }
 
 impl Shared {
-    async fn with_members(&self, observed: view::Summary) -> Summary {
+    /// What the EEPG controller says, beside what the observer says.
+    pub(super) async fn with_members(&self, observed: view::Summary) -> Summary {
         let Some(sync) = self.sync() else { return Summary { observed, ..Summary::default() } };
         let Some(status) = self.aside(sync.status()).await else {
             let config = self.config();

@@ -1,6 +1,5 @@
 //! `thirdleaf eepg plan`: what is to be changed in the fabric, as `+`, `~` and `-`.
 
-use std::collections::{HashMap, HashSet};
 use std::io::{self, Write};
 
 use clap::Args;
@@ -10,7 +9,7 @@ use super::super::client::Client;
 use super::super::output::{self, Format, Style};
 use super::super::table::{Cell, Column, Paint, Table, age, printable};
 use super::super::{Error, Exit};
-use crate::eepg::Container;
+use crate::eepg::moves::{Line, lines};
 use crate::eepg::view::{self, Change, Eepg, Held, Request};
 use crate::time::Timestamp;
 use crate::web;
@@ -124,78 +123,6 @@ fn requests(plan: &view::Plan, style: &Style, out: &mut impl Write) -> Result<()
     Ok(())
 }
 
-/// A change, or two that are one to people.
-struct Line<'a> {
-    change: &'a Change,
-    /// What the prefix leaves, when it moves.
-    from: Option<&'a Change>,
-}
-
-impl Line<'_> {
-    fn sign(&self) -> (&'static str, Paint) {
-        match (self.from, self.change.operation.as_str()) {
-            (None, "create") => ("+", Paint::Good),
-            (None, "delete") => ("-", Paint::Bad),
-            _ => ("~", Paint::Warning),
-        }
-    }
-
-    fn prefix(&self) -> String {
-        match (self.change.prefix, Container::of(&self.change.dn)) {
-            (Some(prefix), _) => prefix.to_string(),
-            (None, Some(Container::Policy { .. })) => "(policy)".to_owned(),
-            (None, _) => "(EEPG)".to_owned(),
-        }
-    }
-
-    /// The names; with their L3Outs where these alone differ.
-    fn eepg(&self) -> String {
-        let Change { eepg: to, dn, .. } = self.change;
-        match self.from {
-            None => to.clone(),
-            Some(Change { eepg: from, .. }) if from != to => format!("{from} -> {to}"),
-            Some(from) => format!("{} -> {}", place(&from.dn), place(dn)),
-        }
-    }
-}
-
-fn place(dn: &str) -> String {
-    match Container::of(dn) {
-        Some(Container::Eepg { l3out, name }) => format!("{}/{}/{name}", l3out.tenant, l3out.name),
-        _ => dn.to_owned(),
-    }
-}
-
-/// The changes as lines: what leaves one EEPG for another of the same VRF is one.
-fn lines<'a>(changes: &'a [Change], eepgs: &'a [Eepg]) -> Vec<Line<'a>> {
-    let vrf = |eepg: &'a Eepg| Some(((&*eepg.apic, Container::of(&eepg.dn)?), &*eepg.vrf));
-    let vrfs: HashMap<(&str, Container), &str> = eepgs.iter().filter_map(vrf).collect();
-    let domain = |change: &'a Change| {
-        let eepg = Container::of(&change.dn).filter(|eepg| matches!(eepg, Container::Eepg { .. }))?;
-        let vrf = *vrfs.get(&(&*change.apic, eepg))?;
-        Some((&*change.apic, vrf, change.prefix?, change.held_by.as_deref()))
-    };
-    let of = |operation| changes.iter().filter(move |change| change.operation == operation);
-    let mut leaving: HashMap<_, _> =
-        of("delete").filter_map(|change| Some((domain(change)?, change))).collect();
-    let mut origins = HashMap::new();
-    for change in of("create") {
-        if let Some(from) = domain(change).and_then(|domain| leaving.remove(&domain)) {
-            origins.insert((&*change.apic, &*change.dn), from);
-        }
-    }
-    let moved: HashSet<_> = origins.values().map(|from| (&*from.apic, &*from.dn)).collect();
-    let shown = changes
-        .iter()
-        .filter(|change| change.operation != "delete" || !moved.contains(&(&*change.apic, &*change.dn)));
-    shown
-        .map(|change| {
-            let from = origins.get(&(&*change.apic, &*change.dn)).filter(|_| change.operation == "create");
-            Line { change, from: from.copied() }
-        })
-        .collect()
-}
-
 const COLUMNS: [Column; 12] = [
     Column::left("OP"),
     Column::left("PREFIX"),
@@ -212,7 +139,12 @@ const COLUMNS: [Column; 12] = [
 ];
 
 fn cells(line: &Line<'_>, now: Timestamp) -> Vec<Cell> {
-    let (sign, paint) = line.sign();
+    let sign = line.sign();
+    let paint = match sign {
+        "+" => Paint::Good,
+        "-" => Paint::Bad,
+        _ => Paint::Warning,
+    };
     let Change { because, held_by, until, apic, dn, reason, .. } = line.change;
     vec![
         Cell::new(sign).paint(paint),
