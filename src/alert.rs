@@ -14,7 +14,7 @@
 //!
 //! # Webhooks
 //!
-//! A finding that opens is a notification, and so is its end: a `POST` of [`Message`](message) JSON, delivered at least
+//! A finding that opens is a notification, and so is its end: a `POST` of JSON, delivered at least
 //! once and in order. What cannot be delivered is tried again with growing waits; what is refused (4xx but 408 and
 //! 429) is not. After a restart what is still open is told again with the `id` of before, by which receivers know it.
 //! Where nothing survives a restart (no `global.state_dir`), what was over by then is not told.

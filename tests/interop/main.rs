@@ -9,6 +9,8 @@ mod apic;
 mod archive;
 mod calico;
 mod daemons;
+
+mod dashboard;
 mod dashboards;
 mod eepg;
 mod monitoring;
