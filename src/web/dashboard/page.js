@@ -220,10 +220,14 @@
     else everything();
   }
 
+  // A page that is left may be kept for who goes back, and must not keep a connection of the few that a browser has.
+  let end = new AbortController();
+  addEventListener("pagehide", () => end.abort());
+
   async function follow() {
     let wait = SHORTEST;
     for (;;) {
-      const end = new AbortController();
+      end = new AbortController();
       let beat = Date.now();
       const watch = setInterval(() => Date.now() - beat > SILENT && end.abort(), 1000);
       try {
