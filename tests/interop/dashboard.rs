@@ -6,6 +6,7 @@ mod approve;
 mod crowd;
 mod demo;
 mod driver;
+mod hostile;
 mod keyboard;
 mod live;
 mod look;

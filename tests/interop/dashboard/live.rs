@@ -3,8 +3,8 @@
 use serde_json::json;
 use thirdleaf::lab::node::Route;
 
-use super::look::{assert_quiet_but_for, keep_picture};
-use super::page::Page;
+use super::look::{assert_contrast, assert_quiet_but_for, keep_picture};
+use super::page::{Page, SECTIONS};
 use super::site::Site;
 
 const ROGUE: &str = "#glance [data-tile=rogue]";
@@ -56,7 +56,9 @@ fn a_page_says_that_it_is_cut_off_and_makes_up_for_it() {
     site.daemon.end();
     page.until_is("#live", "live", "lost");
     assert!(page.text("#live").contains("connection lost"), "{}", page.text("#live"));
+    page.until_told("unknown", "connection lost");
     keep_picture(&page.browser, "disconnected");
+    assert_contrast(&page.browser, "cut off");
     // What is shown is of another time now, and so is what happens meanwhile.
     site.node("node-3", async |node| node.announce([Route::kernel(leak())]).await);
     site.daemon.begin();
@@ -95,5 +97,24 @@ fn what_somebody_does_on_the_page_stays_while_it_changes() {
         page.until_count(row, 0);
     }
     assert_eq!(page.browser.run(state, &json!([])), before);
+    page.assert_quiet();
+}
+
+#[test]
+fn a_page_that_was_left_holds_no_connection_and_makes_up_for_it_when_it_is_back() {
+    let site = Site::start();
+    let page = Page::open(&site.daemon);
+    page.until_state("ok", "ok");
+    // A browser has six connections for all pages of one place, and keeps pages for who goes back.
+    for section in SECTIONS.iter().chain(&SECTIONS) {
+        page.go(&format!("/{section}"));
+    }
+    page.go("/");
+    page.browser.open("about:blank");
+    site.node("node-3", async |node| node.announce([Route::kernel(leak())]).await);
+    site.daemon.until("/api/v1/summary", "it is found", |summary| summary["findings"]["open"] == 1);
+    page.browser.back();
+    page.ready();
+    page.until_state("critical", "1 critical");
     page.assert_quiet();
 }

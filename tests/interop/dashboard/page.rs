@@ -115,6 +115,18 @@ impl Page {
         self.browser.run("document.querySelector(arguments[0]).scrollIntoView()", &json!([selector]));
     }
 
+    /// Unfolds everything, and waits until what was to be fetched for that is there.
+    #[track_caller]
+    pub(crate) fn unfold_all(&self) {
+        let script = "for (const link of document.querySelectorAll('a[data-below]:not([aria-expanded=true])')) link.click();
+            for (const at of document.querySelectorAll('details')) at.open = true";
+        self.browser.run(script, &json!([]));
+        let all =
+            "return [...document.querySelectorAll('details[open] > [data-src], tr[data-kept] [data-src]')]
+            .every(at => at.querySelector('.piece, .problem'))";
+        until_true(&self.browser, "all that was unfolded is there", all);
+    }
+
     /// The whole page shall stay: what [`Self::assert_stayed`] looks for is lost with it.
     pub(crate) fn note_visit(&self) {
         self.browser.run("window.visit = 'this one'", &json!([]));

@@ -118,6 +118,14 @@ impl Daemon {
         })
     }
 
+    /// What the API answers to who may change something.
+    pub(crate) fn post(&self, path: &str, body: &Value) {
+        let (runtime, client) = &self.asks;
+        let request = client.post(format!("{}{path}", self.url())).bearer_auth(TOKEN).json(body);
+        let answer = runtime.block_on(async { request.send().await?.error_for_status() });
+        answer.unwrap_or_else(|error| panic!("{path} {body}: {error}"));
+    }
+
     /// What the API answers.
     pub(crate) fn get(&self, path: &str) -> Value {
         let text = self.try_get(path).unwrap_or_else(|| panic!("no answer to {path}"));

@@ -122,6 +122,13 @@ impl Speaker {
     }
 }
 
+/// The capability by which speakers tell their names.
+pub(crate) fn host_name(host: &[u8], domain: &[u8]) -> Vec<u8> {
+    let length = |text: &[u8]| u8::try_from(text.len()).unwrap();
+    let value = [&[length(host)], host, &[length(domain)], domain].concat();
+    [&[73, length(&value)], &value[..]].concat()
+}
+
 /// Cease/2 with a text (RFC 9003).
 pub(crate) fn shutdown(text: &[u8]) -> Vec<u8> {
     message(3, &[&[6, 2, u8::try_from(text.len()).unwrap()], text].concat())
