@@ -75,7 +75,7 @@ pub(super) fn relates(prefix: &IpNet, matching: Match, wanted: &IpNet) -> bool {
 }
 
 /// Kinds of events: names (`reload`), first words of names (`peer` stands for `peer_up`, `peer_down`, ...), or
-/// beginnings (`route_re*`), separated by commas.
+/// beginnings (`route_re*`), separated by commas; behind a `!`, those that are not wanted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Kinds(Vec<Pattern>);
 
@@ -83,6 +83,7 @@ pub struct Kinds(Vec<Pattern>);
 enum Pattern {
     Name(String),
     Beginning(String),
+    Not(String),
 }
 
 /// The text names no kinds.
@@ -93,29 +94,47 @@ pub struct NoKinds;
 impl Kinds {
     /// Whether events of this kind are wanted.
     pub fn contain(&self, kind: &str) -> bool {
-        self.0.iter().any(|pattern| match pattern {
-            Pattern::Name(name) => {
-                kind.strip_prefix(name.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('_'))
+        let is =
+            |name: &str| kind.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with('_'));
+        let mut wanted = None;
+        for pattern in &self.0 {
+            match pattern {
+                Pattern::Not(name) if is(name) => return false,
+                Pattern::Not(_) => {}
+                Pattern::Name(name) => wanted = Some(wanted == Some(true) || is(name)),
+                Pattern::Beginning(beginning) => {
+                    wanted = Some(wanted == Some(true) || kind.starts_with(beginning));
+                }
             }
-            Pattern::Beginning(beginning) => kind.starts_with(beginning),
-        })
+        }
+        wanted.unwrap_or(true)
     }
 }
 
 impl Kinds {
     /// The same for `SQLite`, which gets the values of its parameters.
     pub(super) fn condition(&self, values: &mut Vec<rusqlite::types::Value>) -> String {
-        let conditions = self.0.iter().map(|pattern| match pattern {
-            Pattern::Name(name) => {
-                values.extend([name.clone().into(), format!("{name}_*").into()]);
-                "kind = ? OR kind GLOB ?"
+        let (mut wanted, mut unwanted) = (Vec::new(), Vec::new());
+        for pattern in &self.0 {
+            match pattern {
+                Pattern::Name(name) => wanted.push(vec![name.clone(), format!("{name}_*")]),
+                Pattern::Beginning(beginning) => wanted.push(vec![format!("{beginning}*")]),
+                Pattern::Not(name) => unwanted.push(vec![name.clone(), format!("{name}_*")]),
             }
-            Pattern::Beginning(beginning) => {
-                values.push(format!("{beginning}*").into());
-                "kind GLOB ?"
-            }
-        });
-        conditions.collect::<Vec<_>>().join(" OR ")
+        }
+        let any = |patterns: &[Vec<String>]| {
+            let count = patterns.iter().map(Vec::len).sum();
+            vec!["kind GLOB ?"; count].join(" OR ")
+        };
+        let mut conditions = Vec::new();
+        if !wanted.is_empty() {
+            conditions.push(format!("({})", any(&wanted)));
+        }
+        if !unwanted.is_empty() {
+            conditions.push(format!("NOT ({})", any(&unwanted)));
+        }
+        values.extend(wanted.into_iter().chain(unwanted).flatten().map(Into::into));
+        conditions.join(" AND ")
     }
 }
 
@@ -124,10 +143,13 @@ impl FromStr for Kinds {
 
     fn from_str(text: &str) -> Result<Self, NoKinds> {
         let pattern = |part: &str| {
+            let (part, is_not) = part.strip_prefix('!').map_or((part, false), |part| (part, true));
             let (name, is_whole) = part.strip_suffix('*').map_or((part, true), |name| (name, false));
             let is_word =
                 name.bytes().all(|octet| octet.is_ascii_lowercase() || b"_0123456789".contains(&octet));
             match is_word {
+                true if is_not && is_whole && !name.is_empty() => Ok(Pattern::Not(name.to_owned())),
+                _ if is_not => Err(NoKinds),
                 true if is_whole && !name.is_empty() => Ok(Pattern::Name(name.to_owned())),
                 true if !is_whole => Ok(Pattern::Beginning(name.to_owned())),
                 _ => Err(NoKinds),
@@ -179,10 +201,15 @@ mod tests {
             ("route_re*", "route_accepted", false),
             ("*", "anything", true),
             ("reload, finding", "finding_open", true),
+            ("!route", "route_accepted", false),
+            ("!route", "routes_gone", true),
+            ("!route,!peer_up", "peer_down", true),
+            ("peer,!peer_up", "peer_up", false),
+            ("peer,!peer_up", "reload", false),
         ] {
             assert_eq!(text.parse::<Kinds>().unwrap().contain(kind), expected, "{text} {kind}");
         }
-        for text in ["", "peer,", "peer%", "Peer", "a*b"] {
+        for text in ["", "peer,", "peer%", "Peer", "a*b", "!", "!route_*", "!!route"] {
             assert_eq!(text.parse::<Kinds>(), Err(NoKinds), "{text}");
         }
     }

@@ -36,6 +36,28 @@ impl Shared {
         })
     }
 
+    /// What happened: out of the journal, if there is one and nobody says otherwise.
+    pub(super) async fn happened(
+        &self,
+        query: EventQuery,
+        source: Option<Source>,
+    ) -> Result<Events, Problem> {
+        let usual = if self.app.journal.is_some() { Source::Journal } else { Source::Memory };
+        Ok(match source.unwrap_or(usual) {
+            Source::Journal => self.journal()?.ask(move |reader| reader.events(&query)).await?,
+            Source::Memory => remembered(self.app.observer.events(), &query),
+        })
+    }
+
+    /// The routes of the time that `at` says.
+    pub(super) async fn past_routes(&self, mut params: Params) -> Result<Past<Route>, Problem> {
+        let at = self.past(&mut params, "at")?.unwrap_or_else(|| self.app.clock.now());
+        let cursor = params.parse("cursor", "one of an earlier page")?;
+        let query = route_query(&mut params)?;
+        params.finish()?;
+        Ok(self.journal()?.ask(move |reader| reader.routes(at, &query, cursor)).await?)
+    }
+
     /// A time that has been.
     fn past(&self, params: &mut Params, name: &str) -> Result<Option<Timestamp>, Problem> {
         let now = self.app.clock.now();
@@ -51,11 +73,7 @@ pub(super) async fn events(state: State, mut params: Params) -> Result<Json<Even
     let query = event_query(&state, &mut params)?;
     let wanted = params.one_of("source", source, &["journal", "memory"])?;
     params.finish()?;
-    let source = wanted.unwrap_or(if state.app.journal.is_some() { Source::Journal } else { Source::Memory });
-    Ok(Json(match source {
-        Source::Journal => state.journal()?.ask(move |reader| reader.events(&query)).await?,
-        Source::Memory => remembered(state.app.observer.events(), &query),
-    }))
+    state.happened(query, wanted).await.map(Json)
 }
 
 fn source(name: &str) -> Option<Source> {
@@ -122,15 +140,11 @@ fn remembered(log: &EventLog, query: &EventQuery) -> Events {
 }
 
 /// Routes as they are, or as they were at a time.
-pub(super) async fn routes(state: State, mut params: Params) -> Result<Response, Problem> {
-    let Some(at) = state.past(&mut params, "at")? else {
-        return Ok(lists::routes(state, params).await?.into_response());
-    };
-    let cursor = params.parse("cursor", "one of an earlier page")?;
-    let query = route_query(&mut params)?;
-    params.finish()?;
-    let past: Past<Route> = state.journal()?.ask(move |reader| reader.routes(at, &query, cursor)).await?;
-    Ok(Json(past).into_response())
+pub(super) async fn routes(state: State, params: Params) -> Result<Response, Problem> {
+    if params.has("at") {
+        return Ok(Json(state.past_routes(params).await?).into_response());
+    }
+    Ok(lists::routes(state, params).await?.into_response())
 }
 
 /// Who announced a prefix, and when.

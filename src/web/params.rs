@@ -40,6 +40,11 @@ impl Params {
         self.0
     }
 
+    /// Whether `name` was given.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.0.iter().any(|(given, _)| given == name)
+    }
+
     /// The value of `name`, if it was given; once is enough.
     pub(super) fn text(&mut self, name: &str) -> Result<Option<String>, Problem> {
         let mut values = self.0.extract_if(.., |(given, _)| given == name).map(|(_, value)| value);

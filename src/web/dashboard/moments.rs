@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use crate::journal;
 use crate::observer::Snapshot;
 use crate::time::Timestamp;
 use crate::web::Shared;
@@ -29,6 +30,9 @@ const KEPT: usize = 360;
 const CLOSEST: Duration = Duration::from_secs(5);
 /// Between two moments at last: together they reach back six hours.
 const FARTHEST: Duration = Duration::from_mins(1);
+
+/// How far back what was written down is of interest.
+const REACH: Duration = Duration::from_hours(6);
 
 /// The last moments. They start close to each other; when there is no room for more, every second one goes, until they
 /// are a minute apart: then the oldest goes.
@@ -56,6 +60,11 @@ impl Moments {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).kept.iter().copied().collect()
     }
 
+    /// What was written down before our start.
+    fn recall(&self, before: Vec<journal::Moment>) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).recall(before);
+    }
+
     /// Takes down how it is; answers after how long to come again.
     fn take(&self, snapshot: &Snapshot, events: u64) -> Duration {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).take(snapshot, events)
@@ -78,6 +87,14 @@ impl Ring {
         });
         (self.changes, self.events) = (changes, events);
         self.apart
+    }
+
+    /// They are a minute apart, and so are those that follow.
+    fn recall(&mut self, before: Vec<journal::Moment>) {
+        for journal::Moment { at, accepted, rejected, changes, events } in before {
+            self.apart = FARTHEST;
+            self.push(Moment { at, routes: accepted + rejected, accepted, rejected, changes, events });
+        }
     }
 
     fn push(&mut self, moment: Moment) {
@@ -110,6 +127,13 @@ impl Ring {
 pub(in crate::web) async fn watch(shared: Arc<Shared>) {
     let mut stop = shared.app.stop.clone();
     let mut apart = CLOSEST;
+    if let Some(journal) = &shared.app.journal {
+        let since = shared.app.clock.now().before(REACH);
+        match journal.ask(move |reader| reader.moments(since)).await {
+            Ok(before) => shared.moments.recall(before),
+            Err(trouble) => tracing::debug!("the journal does not say how it was: {trouble}"),
+        }
+    }
     loop {
         tokio::select! {
             () = tokio::time::sleep(apart) => {}
@@ -147,6 +171,21 @@ mod tests {
         let (first, last) = (ring.kept.front().unwrap().at, ring.kept.back().unwrap().at);
         assert_eq!((ring.kept.len(), last.as_secs()), (KEPT, second));
         assert_eq!(last.since(first), FARTHEST * (u32::try_from(KEPT).unwrap() - 1));
+    }
+
+    #[test]
+    fn what_was_written_down_before_comes_first() {
+        let mut ring = Ring::default();
+        let before = |second: u64| journal::Moment {
+            at: Timestamp::from_micros(second * 1_000_000),
+            accepted: 7,
+            rejected: 2,
+            changes: 1,
+            events: 3,
+        };
+        ring.recall((0..400).map(|minute| before(minute * 60)).collect());
+        assert_eq!(ring.take(&Snapshot::default(), 7), FARTHEST);
+        assert_eq!((ring.kept.len(), ring.kept[0].at.as_secs(), ring.kept[0].routes), (KEPT, 41 * 60, 9));
     }
 
     #[test]

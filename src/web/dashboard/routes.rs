@@ -9,6 +9,7 @@ use super::Stage;
 use super::query::Query;
 use super::words::{ago, count, link, name, or_dash, path, text, visible};
 use crate::eepg::Container;
+use crate::journal::view::Gap;
 use crate::observer::view::{Page, Route};
 use crate::observer::{RouteQuery, StateFilter};
 use crate::policy::{Class, Reason};
@@ -21,26 +22,40 @@ const SHOWN: &str = "25";
 /// Communities of a route that are named.
 const COMMUNITIES: usize = 4;
 /// Fields that are not needed every day.
-const MORE: [&str; 6] = ["leaf", "peer", "cluster", "vrf", "reason", "community"];
+const MORE: [&str; 7] = ["leaf", "peer", "cluster", "vrf", "reason", "community", "at"];
 
 pub(super) async fn draw(stage: &Stage<'_>, query: &Query) -> Result<Markup, Problem> {
     let summary = stage.shared.ask(stage.shared.app.observer.summary()).await?;
-    let found = match read(query) {
-        Ok(asked) => stage.shared.routes(asked).await,
-        Err(problem) => Err(problem),
-    };
+    let found = find(stage, query).await;
     let total = summary.routes.total;
     Ok(html! {
         (form(query))
         @match &found {
             Err(problem) => p .problem role="alert" { (text(problem.message())) },
-            Ok(page) => (table(page, query, total, stage.now)),
+            Ok((page, gaps)) => {
+                @for gap in gaps { p .problem role="status" { (text(&gap.text)) } }
+                (table(page, query, total, stage.now))
+            }
         }
     })
 }
 
-/// What a query means: an address alone is looked for in what covers it.
+/// Those that are there, or that were there at a time; and why that may not be all.
+async fn find(stage: &Stage<'_>, query: &Query) -> Result<(Page<Route>, Vec<Gap>), Problem> {
+    if query.get("at").is_none() {
+        return Ok((stage.shared.routes(read(query)?).await?, Vec::new()));
+    }
+    let past = stage.shared.past_routes(meant(query).params()).await?;
+    Ok((Page { items: past.items, next_cursor: past.next_cursor, total: None }, past.gaps))
+}
+
+/// What a query means.
 pub(super) fn read(query: &Query) -> Result<RouteQuery, Problem> {
+    page_query(meant(query).params())
+}
+
+/// An address alone is looked for in what covers it.
+fn meant(query: &Query) -> Query {
     let mut query = query.clone();
     if let Some(address) = query.get("prefix").and_then(|prefix| prefix.parse::<IpAddr>().ok()) {
         let matching =
@@ -54,7 +69,7 @@ pub(super) fn read(query: &Query) -> Result<RouteQuery, Problem> {
     if query.get("limit").is_none() {
         query = query.with("limit", Some(SHOWN));
     }
-    page_query(query.params())
+    query
 }
 
 fn form(query: &Query) -> Markup {
@@ -92,6 +107,10 @@ fn form(query: &Query) -> Markup {
                     (field("peer", "Peer"))
                     (field("cluster", "Cluster"))
                     (field("vrf", "VRF"))
+                    label {
+                        "At"
+                        input type="search" name="at" value=[query.get("at")] maxlength="40" placeholder="1h, or 2026-11-21T03:12:00Z";
+                    }
                 }
             }
             button { "Show" }
@@ -102,6 +121,7 @@ fn form(query: &Query) -> Markup {
 
 fn table(page: &Page<Route>, query: &Query, total: u64, now: Timestamp) -> Markup {
     let whole = query.with("cursor", None);
+    let is_past = query.get("at").is_some();
     html! {
         p .about {
             @match page.total {
@@ -110,7 +130,7 @@ fn table(page: &Page<Route>, query: &Query, total: u64, now: Timestamp) -> Marku
                 None => { b { (count(page.items.len())) } " routes on this page, of " (count(total)) " held in all" },
             }
             span .links {
-                a .csv href=(whole.with("limit", None).link("routes.csv")) download="routes.csv" { "CSV" } " "
+                @if !is_past { a .csv href=(whole.with("limit", None).link("routes.csv")) download="routes.csv" { "CSV" } " " }
                 a .json href=(json(&whole)) { "JSON" }
             }
         }
@@ -129,7 +149,7 @@ fn table(page: &Page<Route>, query: &Query, total: u64, now: Timestamp) -> Marku
                     th .number scope="col" { "Since" }
                     th scope="col" { span .hidden { "Judgement" } }
                 } }
-                tbody { @for route in &page.items { (row(route, now)) } }
+                tbody { @for route in &page.items { (row(route, is_past, now)) } }
             } }
         }
         @if page.next_cursor.is_some() || query.get("cursor").is_some() {
@@ -151,7 +171,7 @@ fn json(query: &Query) -> String {
     query.link("api/v1/routes")
 }
 
-fn row(route: &Route, now: Timestamp) -> Markup {
+fn row(route: &Route, is_past: bool, now: Timestamp) -> Markup {
     let key = format!("{} {} {} {}", route.prefix, route.leaf, route.peer, route.path_id);
     let (prefix, peer) = (route.prefix.to_string(), route.peer.to_string());
     let meant = [
@@ -182,7 +202,7 @@ fn row(route: &Route, now: Timestamp) -> Markup {
             td { (communities(&route.communities)) }
             td { (or_dash(route.eepg.as_deref().map(eepg))) }
             td .number { (ago(route.since, now)) }
-            td { a .why data-below href=(why) { "why" } }
+            td { @if !is_past { a .why data-below href=(why) { "why" } } }
         }
     }
 }

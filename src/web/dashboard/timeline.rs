@@ -3,61 +3,61 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use ipnet::IpNet;
 use maud::{Markup, html};
 
 use super::query::Query;
-use super::words::{count, link, moment, name, or_dash, text, visible};
+use super::words::{link, moment, name, or_dash, text, visible};
 use super::{Stage, chart};
+use crate::journal::query::{EventQuery, Kinds};
+use crate::journal::view::Events;
+use crate::observer::Match;
 use crate::observer::view::Event;
 use crate::time::Timestamp;
 use crate::web::problem::Problem;
 
 /// Events on a page.
 const SHOWN: usize = 40;
-/// Kinds of what routes do: there are more of them than of all else together.
-const ROUTES: &str = "route";
+/// There are more events of routes than of all else together.
+const BUT_ROUTES: &str = "!route";
 
 pub(super) async fn draw(stage: &Stage<'_>, query: &Query) -> Result<Markup, Problem> {
-    let filter = Filter::read(query)?;
     let kept = stage.shared.app.observer.events().newest(usize::MAX);
+    let found = match read(query) {
+        Ok(asked) => stage.shared.happened(asked, None).await,
+        Err(problem) => Err(problem),
+    };
     Ok(html! {
         (chart::draw(&stage.shared.moments.all(), stage.now))
         (form(query, &kept))
-        (list(&kept, &filter, query, stage.now))
+        @match &found {
+            Err(problem) => p .problem role="alert" { (text(problem.message())) },
+            Ok(events) => (list(events, query, stage.now)),
+        }
     })
 }
 
-/// Which events.
-#[derive(Debug, Default)]
-struct Filter {
-    kind: Option<String>,
-    node: Option<String>,
-    prefix: Option<IpNet>,
-    before: Option<u64>,
-}
-
-impl Filter {
-    fn read(query: &Query) -> Result<Self, Problem> {
-        let mut params = query.params();
-        let before = params.parse("before", "the number of an event")?;
-        let (kind, node) = (params.text("kind")?, params.text("node")?);
-        let prefix = params.prefix("prefix")?;
-        params.finish()?;
-        Ok(Self { kind, node, prefix, before })
-    }
-
-    fn finds(&self, event: &Event) -> bool {
-        let kind = match self.kind.as_deref() {
-            Some("all") => true,
-            Some(kind) => event.kind == kind,
-            // Who asks for a prefix wants its routes.
-            None => self.prefix.is_some() || !event.kind.starts_with(ROUTES),
-        };
-        kind && self.before.is_none_or(|before| event.id < before)
-            && self.node.as_deref().is_none_or(|node| event.node.as_deref() == Some(node))
-            && self.prefix.is_none_or(|prefix| event.prefix.is_some_and(|other| prefix.contains(&other)))
-    }
+/// Which events are meant.
+fn read(query: &Query) -> Result<EventQuery, Problem> {
+    let mut params = query.params();
+    let cursor = params.parse("cursor", "one of an earlier page")?;
+    let (kind, node) = (params.text("kind")?, params.text("node")?);
+    let prefix = params.prefix("prefix")?;
+    params.finish()?;
+    // Who asks for a prefix wants its routes.
+    let kind = kind.or_else(|| prefix.is_none().then(|| BUT_ROUTES.to_owned()));
+    let kinds = kind.filter(|kind| kind != "all").map(|kind| {
+        kind.parse::<Kinds>().map_err(|error| Problem::bad_request(format!("parameter \"kind\": {error}")))
+    });
+    Ok(EventQuery {
+        kinds: kinds.transpose()?,
+        node,
+        prefix,
+        matching: Match::Longer,
+        newest: true,
+        limit: SHOWN,
+        cursor,
+        ..EventQuery::default()
+    })
 }
 
 fn form(query: &Query, kept: &[Arc<Event>]) -> Markup {
@@ -81,13 +81,9 @@ fn form(query: &Query, kept: &[Arc<Event>]) -> Markup {
     }
 }
 
-fn list(kept: &[Arc<Event>], filter: &Filter, query: &Query, now: Timestamp) -> Markup {
-    let mut found = kept.iter().rev().filter(|event| filter.finds(event));
-    let shown: Vec<_> = found.by_ref().take(SHOWN).collect();
-    let more = found.next().is_some();
-    let oldest = shown.last().map(|event| event.id.to_string());
+fn list(events: &Events, query: &Query, now: Timestamp) -> Markup {
     html! {
-        @if shown.is_empty() { p .empty { "No event is like that, of the " (count(kept.len())) " that are kept." } } @else {
+        @if events.items.is_empty() { p .empty { "No event is like that." } } @else {
             div .scroll { table .events {
                 caption .hidden { "Events, the newest first" }
                 thead { tr {
@@ -97,13 +93,15 @@ fn list(kept: &[Arc<Event>], filter: &Filter, query: &Query, now: Timestamp) -> 
                     th scope="col" { "Text" }
                     th scope="col" { "Who" }
                 } }
-                tbody { @for event in &shown { (row(event, now)) } }
+                tbody { @for event in &events.items { (row(event, now)) } }
             } }
         }
-        @if more || query.get("before").is_some() {
+        @if events.next_cursor.is_some() || query.get("cursor").is_some() {
             nav .pages aria-label="Pages of events" {
-                @if query.get("before").is_some() { a href=(query.with("before", None).link("timeline")) { "newest" } " " }
-                @if more { a .next href=(query.with("before", oldest.as_deref()).link("timeline")) { "older" } }
+                @if query.get("cursor").is_some() { a href=(query.with("cursor", None).link("timeline")) { "newest" } " " }
+                @if let Some(next) = &events.next_cursor {
+                    a .next href=(query.with("cursor", Some(next)).link("timeline")) { "older" }
+                }
             }
         }
     }

@@ -63,7 +63,7 @@ fn what_others_wrote_is_text() {
         (wrong.cluster, wrong.vrf) = (hostile.as_str().into(), hostile.as_str().into());
         (wrong.as_path, wrong.eepg) = (hostile.clone(), Some(hostile.clone()));
         wrong.communities = vec![hostile.clone(); 9];
-        let drawn = row(&wrong, NOW).into_string();
+        let drawn = row(&wrong, false, NOW).into_string();
         assert!(is_clean(&drawn), "{drawn}");
     }
 }
