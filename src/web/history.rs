@@ -1,5 +1,7 @@
 //! What happened and what was there, out of the journal.
 
+use std::time::Duration;
+
 use axum::Json;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
@@ -15,6 +17,9 @@ use crate::journal::view::{Comparison, Events, Past, Source, Spell};
 use crate::observer::view::{Event, Route};
 use crate::observer::{EventLog, RouteQuery};
 use crate::time::Timestamp;
+
+/// How far a client's clock may be ahead of ours.
+const SKEW: Duration = Duration::from_mins(1);
 
 impl From<Trouble> for Problem {
     fn from(trouble: Trouble) -> Self {
@@ -58,13 +63,13 @@ impl Shared {
         Ok(self.journal()?.ask(move |reader| reader.routes(at, &query, cursor)).await?)
     }
 
-    /// A time that has been.
+    /// A time that has been; by a clock that is a little ahead of ours, now.
     fn past(&self, params: &mut Params, name: &str) -> Result<Option<Timestamp>, Problem> {
         let now = self.app.clock.now();
         let at = params.time(name, now)?;
-        match at.filter(|at| *at > now) {
+        match at.filter(|at| at.since(now) > SKEW) {
             Some(at) => Err(Problem::bad_request(format!("parameter {name:?}: {at} has not come yet"))),
-            None => Ok(at),
+            None => Ok(at.map(|at| at.min(now))),
         }
     }
 }

@@ -60,6 +60,12 @@ async fn the_past_is_what_the_journal_says() {
     let before = get("/api/v1/routes?at=4h").await;
     assert!(before["gaps"][0]["text"].as_str().unwrap().starts_with("the journal begins at "), "{before}");
 
+    // By a clock that is ahead of ours.
+    let soon = Clock::start().now().after(std::time::Duration::from_secs(30)).to_string();
+    let now = get(&format!("/api/v1/routes?at={soon}")).await;
+    assert!(now["at"].as_str().unwrap() < soon.as_str() && now["gaps"] == json!([]), "{now}");
+    assert!(get(&format!("/api/v1/compare?from={soon}")).await["gaps"] == json!([]));
+
     let history = get("/api/v1/routes/history?prefix=10.244.0.9/32&match=covering").await;
     assert_eq!(prefixes(&history), ["10.244.0.0/26"]);
     assert!(history["items"][0]["since"].as_str() < history["items"][0]["until"].as_str(), "{history}");
