@@ -227,12 +227,12 @@ fn handlers(view: View) -> (MethodRouter<Arc<Shared>>, MethodRouter<Arc<Shared>>
 }
 
 /// All of it.
-async fn whole(state: State, params: Params, headers: HeaderMap) -> Result<Response, Problem> {
+async fn whole(shared: State, params: Params, headers: HeaderMap) -> Result<Response, Problem> {
     let query = Query::new(params);
     if let Some(stranger) = query.stranger(&Section::ALL.map(Section::name)) {
         return Err(Problem::bad_request(format!("unknown parameter {stranger:?}")));
     }
-    let stage = Stage::new(&state);
+    let stage = Stage::new(&shared);
     let mut main = Vec::with_capacity(Section::ALL.len());
     for section in Section::ALL {
         main.push(section.draw(&stage, &query.of(section.name())).await);

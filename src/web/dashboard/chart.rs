@@ -34,10 +34,10 @@ pub(super) fn draw(moments: &[Moment], now: Timestamp) -> Markup {
                     span .label { (label) }
                     svg .chart data-of=(name) viewBox={ "0 0 " (WIDTH) " " (HEIGHT) } preserveAspectRatio="none" role="img"
                         aria-label={ (label) ": " (count(of(last))) " now, at most " (count(most)) } {
-                        @if matches!(name, "changes" | "events") { path .bars d=(bars(moments, &x, of, most)) {} }
+                        @if matches!(name, "changes" | "events") { path .bars d=(bars(moments, x, of, most)) {} }
                         @else {
-                            path .area d=(area(moments, &x, of, most)) {}
-                            path .line d=(steps(moments, &x, of, most)) {}
+                            path .area d=(area(moments, x, of, most)) {}
+                            path .line d=(steps(moments, x, of, most)) {}
                         }
                     }
                     span .number {

@@ -93,7 +93,7 @@ fn row(eepg: &Eepg, now: Timestamp) -> Markup {
                 @for line in &eepg.trouble { br; small { (text(line)) } }
             }
             td .number { (count(eepg.desired)) }
-            td .number data-state=[differs.then_some("warning")] { (count(eepg.observed)) @if differs { " ≠" } }
+            td .number data-state=[differs.then_some("warning")] { @if differs { "≠ " } (count(eepg.observed)) }
             td .number { (count(eepg.foreign)) }
             td .number { (count(eepg.pending)) }
             td .number data-state=[(eepg.held > 0).then_some("warning")] { (count(eepg.held)) }
@@ -187,7 +187,7 @@ fn brake(held: &Held, now: Timestamp) -> Markup {
         @let level = weight(&held.brake);
         p .hold data-state=[(level > Level::Ok).then_some(level)] {
             @if level > Level::Ok { (level.mark()) " " }
-            "Held by " code { (held.brake) }
+            "Held by " code { (text(&held.brake)) }
             @if let Some(until) = held.until { " until " (moment(until, now)) " (" (left(until, now)) " left)" }
             ": " @if held.scope.is_empty() { "everything" } @else { (text(&held.scope)) }
             " on " (text(&held.apic)) ", " (counted(held.changes, "change")) ": " (text(&held.reason))
@@ -236,7 +236,7 @@ fn change(line: &Line<'_>, now: Timestamp) -> Markup {
             td { (name(&line.eepg())) }
             td { (or_dash(change.because.rule.as_deref().map(name))) }
             td { (or_dash(change.because.node.as_deref().map(name))) }
-            td { (or_dash(change.held_by.as_deref().map(|brake| html! { code { (brake) } }))) }
+            td { (or_dash(change.held_by.as_deref().map(|brake| html! { code { (text(brake)) } }))) }
             td .number { (or_dash(change.until.map(|until| left(until, now)))) }
             td .prose { (text(&change.reason)) }
         }

@@ -70,7 +70,10 @@ struct Tile {
 
 /// The bar as it was a moment ago, for all who look: however many do, it is asked for a few times a second.
 #[derive(Debug, Default)]
-pub(in crate::web) struct Seen(Mutex<Option<(Timestamp, Result<Arc<Glance>, String>)>>);
+pub(in crate::web) struct Seen(Mutex<Option<(Timestamp, Looked)>>);
+
+/// The bar, or why there is none.
+type Looked = Result<Arc<Glance>, String>;
 
 /// For how long it is good enough.
 const FRESH: Duration = Duration::from_millis(200);
@@ -199,7 +202,11 @@ impl Glance {
             0 => "established of known".to_owned(),
             _ => format!("{} down", count(down)),
         });
-        let level = if peers.known == 0 { Level::Warning } else { level };
+        // Findings take their time to open. Of what is worked on, or was acknowledged, somebody knows.
+        let observed = &self.summary.observed;
+        let somebody_knows = !observed.maintenance.is_empty() || observed.findings.muted > 0;
+        let is_new = down > 0 && !somebody_knows;
+        let level = if is_new || peers.known == 0 { level.max(Level::Warning) } else { level };
         Tile {
             name: "sessions",
             label: "Sessions",
@@ -219,9 +226,9 @@ impl Glance {
             label: "Rogue routes",
             level,
             value: count(rejected),
-            below: match self.kinds(&ROGUE) {
-                Some(kinds) => html! { (kinds) },
-                None => html! { "rejected; " (count(routes.accepted)) " accepted" },
+            below: html! {
+                @if let Some(kinds) = self.kinds(&ROGUE) { (kinds) }
+                @else { "rejected; " (count(routes.accepted)) " accepted" }
             },
             href: link("routes", &[("state", "rejected")]),
         }
@@ -247,6 +254,7 @@ impl Glance {
         let level = if drift > 0 { level.max(Level::Warning) } else { level };
         let below = match (self.kinds(&DRIFT), &self.summary.eepgs) {
             (Some(kinds), _) => kinds,
+            (None, Some(counts)) if counts.held > 0 => format!("{} held back", count(counts.held)),
             (None, Some(counts)) => {
                 format!("{} desired, {} observed", count(counts.desired), count(counts.observed))
             }

@@ -221,7 +221,7 @@ fn overview(snapshot: &Snapshot, query: &Query, now: Timestamp) -> Result<Markup
         let is_open = (is_small || !rack.is_well()) && Room::take(&mut room.rows, rows);
         let has_cells = Room::take(&mut room.cells, rack.known);
         let line = line(rack, has_cells, clusters.len() > 1);
-        entry(rack, line, is_open.then_some(rows), now)
+        entry(rack, &line, is_open.then_some(rows), now)
     });
     let shown: Vec<_> = shown.collect();
     Ok(html! {
@@ -236,7 +236,7 @@ fn overview(snapshot: &Snapshot, query: &Query, now: Timestamp) -> Result<Markup
 }
 
 /// A rack that opens; with its first `rows`, if it is open already.
-fn entry(rack: &Rack<'_>, line: Markup, rows: Option<usize>, now: Timestamp) -> Markup {
+fn entry(rack: &Rack<'_>, line: &Markup, rows: Option<usize>, now: Timestamp) -> Markup {
     let nodes = counted(rack.nodes.len(), "node");
     html! {
         details .rack #{ "rack-" (rack.cluster) "-" (rack.name) } data-rack=(rack.name) open[rows.is_some()] {

@@ -23,7 +23,10 @@ fn a_plan_is_a_diff_in_which_a_move_is_one_line() {
         assert_eq!(there, sign != "+", "{sign}: {page}");
     }
     assert!(page.contains("db -&gt; web"), "{page}");
-    assert!(page.contains("data-held=\"peer_loss\"") && page.contains("Held by <code>peer_loss</code>"));
+    assert!(
+        page.contains("data-held=\"peer_loss\"")
+            && page.contains("Held by <code><bdi>peer_loss</bdi></code>")
+    );
     assert!(page.contains("class=\"approve\"") && page.contains("Plan: type <code>7f3a</code>"));
 }
 

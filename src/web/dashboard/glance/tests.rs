@@ -37,9 +37,9 @@ fn the_worst_that_somebody_is_told_of_says_how_it_stands() {
     ];
     for (findings, level, title) in [
         (&quiet[..], Level::Ok, "ok - rack1 - thirdleaf"),
-        (&[warning.clone()], Level::Warning, "1 warning - rack1 - thirdleaf"),
+        (std::slice::from_ref(&warning), Level::Warning, "1 warning - rack1 - thirdleaf"),
         (
-            &[critical.clone(), warning, critical],
+            &[critical.clone(), warning.clone(), critical],
             Level::Critical,
             "2 critical, 1 warning - rack1 - thirdleaf",
         ),
@@ -95,18 +95,23 @@ fn the_fabric_is_told_in_numbers_and_times() {
         brake: "peer_loss".into(),
         apic: "a".into(),
         scope: String::new(),
-        until: Some(testing::NOW.after(Duration::from_secs(60))),
+        until: Some(testing::NOW.after(Duration::from_mins(1))),
         reason: "silence".into(),
         changes: 4,
     }];
     let drawn = glance.render().into_string();
     assert!(tile(&drawn, "apic").contains("1/2 up") && tile(&drawn, "apic").contains("not compared yet"));
-    assert!(
-        tile(&drawn, "drift").contains(">3<")
-            && tile(&drawn, "drift").contains("1,200 desired, 1,180 observed")
-    );
+    assert!(tile(&drawn, "drift").contains(">3<") && tile(&drawn, "drift").contains("4 held back"));
     let mode = tile(&drawn, "mode");
     assert!(mode.contains("4 changes held, ") && mode.contains(">00:01:00</time> left"), "{mode}");
+    glance.summary.observed.peers.established = 5;
+    glance.summary.eepgs = Some(Counts { held: 0, desired: 1_200, observed: 1_180, ..Counts::default() });
+    let drawn = glance.render().into_string();
+    assert!(
+        tile(&drawn, "sessions").contains("data-state=\"warning\"") && drawn.contains("3 down"),
+        "{drawn}"
+    );
+    assert!(tile(&drawn, "drift").contains("1,200 desired, 1,180 observed"));
     glance.paused = Some(Pause { until: testing::NOW, reason: "<b>".into() });
     let drawn = glance.render().into_string();
     assert!(tile(&drawn, "mode").contains("paused") && tile(&drawn, "mode").contains("&lt;b&gt;"));
