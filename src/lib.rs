@@ -11,9 +11,9 @@
 //! | [`cli`] | the command line: a verb a file; most are clients of the HTTP API |
 //! | [`lab`] | simulated Calico nodes, a simulated APIC, the demo; the one room that announces prefixes |
 //! | [`daemon`] | wires the rooms together: start, reload, shutdown; keeps what must survive a restart |
-//! | [`web`] | HTTP: metrics, health, the API; owns no state |
+//! | [`web`] | HTTP: metrics, health, the API, the dashboard; owns no state |
 //! | [`metrics`] | a snapshot as Prometheus text |
-//! | [`journal`] | what happened, and who announced what at any time in the past |
+//! | [`journal`] | what happened, and who announced what at any time in the past; the archive of MRT |
 //! | [`alert`] | findings to Alertmanagers and webhooks, each with a task of its own |
 //! | [`sync`] | the EEPG controller: one task, what routes want in, requests to the APIC out, each in the audit first |
 //! | [`apic`] | the client of the APIC's REST API: sessions, signatures, trust, pacing, complete reads |
@@ -22,7 +22,7 @@
 //! | [`rib`] | Adj-RIB-In of every peer: interned attributes, a prefix index, judgements of a few bytes |
 //! | [`policy`] | what a prefix is for, and why a route is rejected |
 //! | [`speaker`] | the IO of BGP: listeners, socket options, a task a connection, collision detection |
-//! | [`mrt`] | files that routing daemons write of sessions and tables |
+//! | [`mrt`] | files that routing daemons write of sessions and tables, and so do we |
 //! | [`bgp`] | the protocol, sans-IO: messages, the session state machine, error handling |
 //! | [`config`] | the file: model, defaults, validation that points at the place, what a reload changes |
 //! | `disk` | files that must survive: whole or not there at all |
@@ -40,6 +40,13 @@
 //! the attributes, asks [`policy`], updates the [`rib`], and derives findings. Readers take snapshots or ask
 //! for pages of routes, answered in short slices between batches; no lock stands on that way. A slow reader
 //! slows nobody down; a slow observer suspends sessions, whose keepalives go on.
+//!
+//! # The way into the past
+//!
+//! The observer notes which routes changed, once each however often. The [`journal`] asks how they are now, four times a
+//! second, and has a thread of its own write that down, with what else happened; whatever cannot be written is made
+//! good by looking at all routes again. Nobody waits for a disk, nor for who is told: [`alert`] has a task for each
+//! receiver, which takes up findings as they are by then.
 //!
 //! # The way to the fabric
 //!
