@@ -87,19 +87,22 @@ pub(super) enum Unwritten {
 pub(super) struct Store {
     connection: Connection,
     config: model::Journal,
-    run: i64,
+    /// This run; none before its first batch.
+    run: Option<i64>,
     known: Known,
     /// Rows of routes that are open, and of which nothing was heard since `lapse`, by peer.
     unsure: Unsure,
     /// Up to when it was known what there is.
     lapse: Timestamp,
+    /// Up to when what happened is written: by the run before, until this one has written something.
+    alive: Timestamp,
     /// Open findings, and their rows.
     findings: HashMap<String, i64, RandomState>,
     pruned: Timestamp,
 }
 
 impl Store {
-    /// Opens the file, and begins a run.
+    /// Opens the file; a run begins with its first batch.
     ///
     /// # Errors
     /// Why that cannot be.
@@ -108,22 +111,20 @@ impl Store {
         let page: i64 = connection.pragma_query_value(None, "page_size", |row| row.get(0))?;
         let most = i64::try_from(config.max_bytes).unwrap_or(i64::MAX) / page.max(1);
         connection.pragma_update(None, "max_page_count", most)?;
-        let lapse = "SELECT ifnull(ended, alive) FROM run ORDER BY id DESC LIMIT 1";
-        let lapse = connection.query_row(lapse, [], |row| time(row, 0)).optional()?.unwrap_or(now);
+        let alive = "SELECT ifnull(ended, alive) FROM run ORDER BY id DESC LIMIT 1";
+        let alive = connection.query_row(alive, [], |row| time(row, 0)).optional()?.unwrap_or(now).min(now);
         let mut store = Self {
             connection,
             config: config.clone(),
-            run: 0,
+            run: None,
             known: Known::default(),
             unsure: Unsure::new(),
-            lapse: lapse.min(now),
+            lapse: alive,
+            alive,
             findings: HashMap::default(),
             pruned: now,
         };
-        store.look_at_all(store.lapse)?;
-        let run = "INSERT INTO run (version, started, alive) VALUES (?1, ?2, ?2)";
-        store.connection.execute(run, params![env!("CARGO_PKG_VERSION"), micros(now)])?;
-        store.run = store.connection.last_insert_rowid();
+        store.look_at_all()?;
         Ok(store)
     }
 
@@ -144,7 +145,7 @@ impl Store {
 
     fn write_all(&mut self, batch: &Batch) -> Result<Written, Unwritten> {
         if batch.unsure {
-            self.look_at_all(batch.now)?;
+            self.look_at_all()?;
         }
         let transaction = self.connection.transaction()?;
         let mut writing = Writing::new(transaction, &mut self.known, &mut self.unsure, self.lapse, batch.now);
@@ -161,8 +162,9 @@ impl Store {
             Some(findings) => Some(writing.findings(&self.findings, findings)?),
             None => None,
         };
-        writing.run(self.run, batch.last)?;
+        let run = writing.run(self.run, batch.last)?;
         writing.commit()?;
+        (self.run, self.alive) = (Some(run), batch.now);
         self.findings = findings.unwrap_or_else(|| std::mem::take(&mut self.findings));
         let bytes = self.prune(batch.now)?;
         if batch.last {
@@ -171,9 +173,9 @@ impl Store {
         Ok(Written { bytes, unsure: !self.unsure.is_empty() })
     }
 
-    /// Nothing is known any more of what is there: `lapse` is up to when it was.
-    fn look_at_all(&mut self, lapse: Timestamp) -> rusqlite::Result<()> {
-        self.lapse = lapse;
+    /// Nothing is known any more of what is there: it was up to what is written.
+    fn look_at_all(&mut self) -> rusqlite::Result<()> {
+        self.lapse = self.alive;
         self.unsure.clear();
         let mut open = self.connection.prepare("SELECT peer, id FROM route WHERE until IS NULL")?;
         let mut rows = open.query([])?;

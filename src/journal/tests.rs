@@ -188,7 +188,8 @@ fn what_is_not_announced_any_more_after_a_restart_was_there_until_we_stopped_lis
         change(101, 1, BLOCK, Some(route(BLOCK, "65102", &[]))),
         change(102, 1, both[1], Some(route(both[1], "65102 65102", &[]))),
     ];
-    store.write(&batch(at(102), heard)).unwrap();
+    // As it is whenever a run begins: all is told anew.
+    store.write(&Batch { unsure: true, ..batch(at(102), heard) }).unwrap();
     let waits = HashSet::from([(Arc::from("rack1"), "192.168.1.1".parse().unwrap())]);
     let waiting = Batch { settled: Some(Settled::AllBut(waits)), ..batch(at(103), vec![]) };
     assert!(store.write(&waiting).unwrap().unsure);
@@ -206,6 +207,52 @@ fn what_is_not_announced_any_more_after_a_restart_was_there_until_we_stopped_lis
         ]
     );
     assert!(events(&file).last().unwrap().starts_with("routes_gone: 1 routes of 192.168.1.1 on rack1"));
+}
+
+#[test]
+fn what_was_lost_track_of_is_never_there_twice() {
+    let place = Place::new("lapse");
+    let mut store = place.open(at(0));
+    let both = [BLOCK, "10.244.1.64/26"];
+    let heard = both.iter().map(|prefix| change(1, 1, prefix, Some(route(prefix, "65102", &[])))).collect();
+    store.write(&batch(at(1), heard)).unwrap();
+    store.write(&batch(at(10), vec![])).unwrap();
+    // Both went on while nothing could be written; one had done so before, but that had not been told.
+    let heard = vec![
+        change(30, 1, BLOCK, Some(route(BLOCK, "65102 65102", &[]))),
+        change(5, 1, both[1], Some(route(both[1], "65102 65102", &[]))),
+    ];
+    store.write(&Batch { unsure: true, ..batch(at(60), heard) }).unwrap();
+    assert_eq!(
+        rows(&place.read()),
+        [
+            "10.244.1.0/26 65102 accepted 1-10",
+            "10.244.1.0/26 65102 65102 accepted 30-",
+            "10.244.1.64/26 65102 accepted 1-5",
+            "10.244.1.64/26 65102 65102 accepted 5-",
+        ]
+    );
+}
+
+#[test]
+fn a_run_begins_with_what_it_writes() {
+    let place = Place::new("run");
+    let config = Journal { max_bytes: 1 << 20, ..config() };
+    let mut store = Store::open(&place.file(), &config, at(0)).unwrap();
+    store.write(&batch(at(1), vec![change(1, 1, BLOCK, Some(route(BLOCK, "65102", &[])))])).unwrap();
+    drop(store);
+    let event = || Event { at: at(50), kind: "reload".into(), text: "x".repeat(1 << 16), ..Event::default() };
+    let events = (0..100).map(|_| Arc::new(event())).collect();
+    let mut store = Store::open(&place.file(), &config, at(50)).unwrap();
+    store.write(&Batch { unsure: true, events, ..batch(at(50), vec![]) }).unwrap_err();
+    drop(store);
+    let mut store = Store::open(&place.file(), &config, at(90)).unwrap();
+    let settled = Some(Settled::AllBut(HashSet::new()));
+    store.write(&Batch { unsure: true, settled, ..batch(at(90), vec![]) }).unwrap();
+    let file = place.read();
+    assert_eq!(rows(&file), ["10.244.1.0/26 65102 accepted 1-1"]);
+    let runs: i64 = file.query_row("SELECT count(*) FROM run", [], |row| row.get(0)).unwrap();
+    assert_eq!(runs, 2);
 }
 
 #[test]

@@ -83,12 +83,17 @@ impl<'s> Writing<'s> {
         self.transaction.commit()
     }
 
-    /// The run goes on, or ends.
-    pub(super) fn run(&self, run: i64, ends: bool) -> rusqlite::Result<()> {
-        let alive = "UPDATE run SET alive = ?2, ended = ?3 WHERE id = ?1";
+    /// The run begins, goes on, or ends; answers which it is.
+    pub(super) fn run(&self, run: Option<i64>, ends: bool) -> rusqlite::Result<i64> {
         let ended = ends.then_some(micros(self.now));
+        let Some(run) = run else {
+            let begun = "INSERT INTO run (version, started, alive, ended) VALUES (?1, ?2, ?2, ?3)";
+            self.transaction.execute(begun, params![env!("CARGO_PKG_VERSION"), micros(self.now), ended])?;
+            return Ok(self.transaction.last_insert_rowid());
+        };
+        let alive = "UPDATE run SET alive = ?2, ended = ?3 WHERE id = ?1";
         self.transaction.prepare_cached(alive)?.execute(params![run, micros(self.now), ended])?;
-        Ok(())
+        Ok(run)
     }
 
     pub(super) fn events<'e>(&self, events: impl IntoIterator<Item = &'e Event>) -> rusqlite::Result<()> {
@@ -141,7 +146,7 @@ impl<'s> Writing<'s> {
         let Some(route) = &change.route else {
             return match open {
                 Some(open) => {
-                    self.close(&open, if unsure { self.lapse } else { change.at })?;
+                    self.close(&open, if unsure { self.lapse.min(change.at) } else { change.at })?;
                     self.events([&words::withdrawn(change, open.node.as_deref())])
                 }
                 // It came and went between two looks.
@@ -158,7 +163,8 @@ impl<'s> Writing<'s> {
         let same_verdict = before == Some((&*told.state, &*told.class, &*told.reasons));
         let since = open.as_ref().map_or(change.at, |open| change.at.max(open.since));
         if let Some(open) = &open {
-            self.close(open, if unsure { self.lapse } else { since })?;
+            // It was there as it was up to the lapse at most, and never at the same time as what came after it.
+            self.close(open, if unsure { self.lapse.min(since) } else { since })?;
         }
         self.insert(&key, peer, change.path_id, &told, since)?;
         self.events([&if same_verdict {
