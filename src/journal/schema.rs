@@ -92,6 +92,7 @@ CREATE INDEX route_until ON route (until) WHERE until IS NOT NULL;
 
 CREATE TABLE finding (
     id INTEGER PRIMARY KEY,
+CREATE INDEX route_attributes ON route (attributes);
     finding TEXT NOT NULL,
     kind TEXT NOT NULL,
     since INTEGER NOT NULL,

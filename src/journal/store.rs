@@ -23,9 +23,9 @@ const PRUNE: Duration = Duration::from_secs(10);
 /// How many rows of a table go at once: that must not hold up what happens.
 const ROWS: i64 = 5_000;
 
-/// What makes a row of a table old.
-const TIMES: [(&str, &str); 5] =
-    [("event", "at"), ("route", "until"), ("finding", "until"), ("member", "until"), ("moment", "at")];
+/// What makes a row of a table old; a route is when it is over, too.
+const TIMES: [(&str, &str); 4] =
+    [("event", "at"), ("finding", "until"), ("member", "until"), ("moment", "at")];
 
 /// What happened since the last batch.
 #[derive(Default)]
@@ -83,6 +83,14 @@ pub(super) enum Unwritten {
     Sqlite(#[from] rusqlite::Error),
 }
 
+impl Unwritten {
+    /// Whether there is no room.
+    fn is_full(&self) -> bool {
+        let Self::Sqlite(error) = self else { return false };
+        error.sqlite_error_code() == Some(rusqlite::ErrorCode::DiskFull)
+    }
+}
+
 /// The file, and what is remembered of it.
 pub(super) struct Store {
     connection: Connection,
@@ -138,9 +146,26 @@ impl Store {
             Err(error) => {
                 // What was remembered of it is not there.
                 self.known = Known::default();
+                if error.is_full() {
+                    // If the disk is, and not the file, nothing may go either.
+                    let _ = self.make_room(batch.now);
+                }
                 Err(error)
             }
         }
+    }
+
+    /// A batch did not fit: the oldest goes until one that is larger does, unless there is nothing old.
+    fn make_room(&mut self, now: Timestamp) -> rusqlite::Result<()> {
+        let mut bytes = self.bytes()?;
+        while bytes > self.config.max_bytes / 4 * 3 {
+            let left = self.let_go(now, true)?;
+            if left >= bytes {
+                break;
+            }
+            bytes = left;
+        }
+        Ok(())
     }
 
     fn write_all(&mut self, batch: &Batch) -> Result<Written, Unwritten> {
@@ -203,12 +228,18 @@ impl Store {
             return Ok(bytes);
         }
         self.pruned = now;
+        self.let_go(now, is_much)
+    }
+
+    /// Lets some of what is too old go, and of the oldest if there is too much; answers how many octets are in use.
+    fn let_go(&mut self, now: Timestamp, is_much: bool) -> rusqlite::Result<u64> {
         let keep = i64::try_from(self.config.keep.as_micros()).unwrap_or(i64::MAX);
         let mut before = micros(now).saturating_sub(keep);
+        let transaction = self.connection.transaction()?;
         if is_much {
             // The oldest that happened, and what was over by then.
             let oldest = "SELECT max(at) FROM (SELECT at FROM event ORDER BY at LIMIT ?1)";
-            let oldest: Option<i64> = self.connection.query_row(oldest, [ROWS], |row| row.get(0))?;
+            let oldest: Option<i64> = transaction.query_row(oldest, [ROWS], |row| row.get(0))?;
             before = before.max(oldest.unwrap_or_default().saturating_add(1));
         }
         for (table, time) in TIMES {
@@ -216,9 +247,28 @@ impl Store {
                 "DELETE FROM {table} WHERE id IN \
                  (SELECT id FROM {table} WHERE {time} < ?1 ORDER BY {time} LIMIT ?2)"
             );
-            self.connection.prepare_cached(&old)?.execute(params![before, ROWS])?;
+            transaction.prepare_cached(&old)?.execute(params![before, ROWS])?;
         }
-        self.connection.execute("DELETE FROM run WHERE alive < ?1 AND id < ?2", [before, self.run])?;
+        let old = "DELETE FROM route WHERE id IN \
+             (SELECT id FROM route WHERE until < ?1 ORDER BY until LIMIT ?2) RETURNING attributes";
+        let mut old = transaction.prepare_cached(old)?;
+        let had = old.query_map(params![before, ROWS], |row| row.get(0))?;
+        let had: HashSet<i64, RandomState> = had.collect::<Result<_, _>>()?;
+        drop(old);
+        // Nodes choose how many different ones there are.
+        let unused = "DELETE FROM attributes WHERE id = ?1 \
+             AND NOT EXISTS (SELECT 1 FROM route WHERE route.attributes = ?1)";
+        let mut unused = transaction.prepare_cached(unused)?;
+        let mut gone = HashSet::default();
+        for id in had {
+            if unused.execute([id])? > 0 {
+                gone.insert(id);
+            }
+        }
+        drop(unused);
+        transaction.execute("DELETE FROM run WHERE alive < ?1 AND id < ?2", params![before, self.run])?;
+        transaction.commit()?;
+        self.known.forget_attributes(&gone);
         self.connection.execute_batch("PRAGMA incremental_vacuum(1000)")?;
         self.bytes()
     }

@@ -282,6 +282,60 @@ fn a_journal_that_is_full_lets_the_oldest_go_and_keeps_what_is_there() {
 }
 
 #[test]
+fn what_no_route_is_announced_with_any_more_takes_no_room() {
+    let place = Place::new("attributes");
+    let config = Journal { max_bytes: 4 << 20, ..config() };
+    let mut store = Store::open(&place.file(), &config, at(0)).unwrap();
+    // One that stays, and one that is announced otherwise each time.
+    store.write(&batch(at(1), vec![change(1, 1, BLOCK, Some(route(BLOCK, "65102", &[])))])).unwrap();
+    for step in 0..200_u64 {
+        let changes = (0..100_u64).map(|host| {
+            let prefix = format!("10.244.2.{host}/32");
+            let communities = (0..50).map(|one| format!("{}:{}", step * 100 + host, one + 10_000)).collect();
+            let told = Route { communities, ..route(&prefix, "65102", &[]) };
+            change(2 + step, 1, &prefix, Some(told))
+        });
+        store.write(&batch(at(2 + step), changes.collect())).unwrap();
+    }
+    // What is there is as it was announced, also after something went; so is what comes back.
+    store.write(&batch(at(300), vec![change(300, 1, BLOCK, None)])).unwrap();
+    store.write(&batch(at(301), vec![change(301, 1, BLOCK, Some(route(BLOCK, "65102", &[])))])).unwrap();
+    let file = place.read();
+    let count = |sql: &str| file.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap();
+    assert_eq!(count("SELECT count(*) FROM route WHERE attributes NOT IN (SELECT id FROM attributes)"), 0);
+    assert_eq!(count("SELECT count(*) FROM attributes WHERE id NOT IN (SELECT attributes FROM route)"), 0);
+    assert_eq!(count("SELECT count(*) FROM route WHERE until IS NULL"), 101);
+    assert!(count("SELECT max(length(text)) FROM event") < 500);
+}
+
+#[test]
+fn a_batch_that_does_not_fit_beside_the_past_does_so_when_it_is_tried_again() {
+    let place = Place::new("again");
+    let config = Journal { max_bytes: 4 << 20, ..config() };
+    let mut store = Store::open(&place.file(), &config, at(0)).unwrap();
+    let event = |seconds| Event {
+        at: at(seconds),
+        kind: "reload".into(),
+        text: "x".repeat(1 << 10),
+        ..Event::default()
+    };
+    let events = |seconds, count| (0..count).map(|_| Arc::new(event(seconds))).collect();
+    for second in 1..=31 {
+        store.write(&Batch { now: at(second), events: events(second, 100), ..Batch::default() }).unwrap();
+    }
+    let large = || Batch { now: at(40), events: events(40, 2_000), ..Batch::default() };
+    store.write(&large()).unwrap_err();
+    drop(store);
+    let mut store = Store::open(&place.file(), &config, at(45)).unwrap();
+    store.write(&large()).unwrap();
+    let file = place.read();
+    let written: i64 = file
+        .query_row("SELECT count(*) FROM event WHERE at = ?1", [micros_of(40)], |row| row.get(0))
+        .unwrap();
+    assert_eq!(written, 2_000);
+}
+
+#[test]
 fn minutes_are_kept_in_order_and_go_when_they_are_old() {
     let place = Place::new("minutes");
     let hour = Duration::from_hours(1);

@@ -1,5 +1,6 @@
 //! What happened, in words: those of the stream.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use rusqlite::ErrorCode;
@@ -11,6 +12,9 @@ use crate::policy::Reason;
 use crate::speaker::PeerId;
 use crate::sync::Wrote;
 use crate::time::Timestamp;
+
+/// How much of an AS path, and of communities, a line has: a node chooses how long they are, and for how many routes.
+const LONGEST: usize = 200;
 
 /// A route came, or is judged otherwise.
 pub(super) fn judged(change: &RouteChange, route: &Route) -> Event {
@@ -24,12 +28,20 @@ pub(super) fn judged(change: &RouteChange, route: &Route) -> Event {
 
 /// A route is announced otherwise, and judged as before.
 pub(super) fn changed(change: &RouteChange, route: &Route) -> Event {
-    let mut what = vec![format!("changed: AS path {}", route.as_path)];
+    let mut what = vec![format!("changed: AS path {}", short(&route.as_path))];
     what.extend(route.next_hop.map(|next_hop| format!("next hop {next_hop}")));
     if !route.communities.is_empty() {
-        what.push(format!("communities {}", route.communities.join(" ")));
+        what.push(format!("communities {}", short(&route.communities.join(" "))));
     }
     about(change, "route_changed", &what.join(", "))
+}
+
+/// The row of the route has all of it.
+fn short(long: &str) -> Cow<'_, str> {
+    match long.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{}...", long.get(..end).unwrap_or_default()).into(),
+        None => long.into(),
+    }
 }
 
 /// A route is gone.

@@ -420,6 +420,13 @@ impl Known {
     }
 }
 
+
+    /// These are there no more.
+    pub(super) fn forget_attributes(&mut self, gone: &HashSet<i64, RandomState>) {
+        if !gone.is_empty() {
+            self.attributes.retain(|_, id| !gone.contains(id));
+        }
+    }
 /// As the tables keep times.
 pub(super) fn micros(at: Timestamp) -> i64 {
     i64::try_from(at.as_micros()).unwrap_or(i64::MAX)
