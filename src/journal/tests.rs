@@ -235,6 +235,31 @@ fn what_was_lost_track_of_is_never_there_twice() {
 }
 
 #[test]
+fn a_reload_that_names_routes_otherwise_leaves_the_past_as_it_was() {
+    let place = Place::new("reload");
+    let mut store = place.open(at(0));
+    store.write(&batch(at(1), vec![change(1, 1, BLOCK, Some(route(BLOCK, "65102", &[])))])).unwrap();
+    // Found on a walk: the announcement is the same, its node has another name.
+    let renamed = || Some(Route { node: Some("node2".into()), ..route(BLOCK, "65102", &[]) });
+    store.write(&batch(at(50), vec![change(1, 0, BLOCK, renamed())])).unwrap();
+    // The same while nothing could be written.
+    let moved = Some(Route { cluster: "other".into(), ..route(BLOCK, "65102", &[]) });
+    store.write(&batch(at(60), vec![])).unwrap();
+    store.write(&Batch { unsure: true, ..batch(at(90), vec![change(1, 0, BLOCK, moved)]) }).unwrap();
+    let file = place.read();
+    assert_eq!(
+        rows(&file),
+        [
+            "10.244.1.0/26 65102 accepted 1-50",
+            "10.244.1.0/26 65102 accepted 50-90",
+            "10.244.1.0/26 65102 accepted 90-",
+        ]
+    );
+    let last: i64 = file.query_row("SELECT max(at) FROM event", [], |row| row.get(0)).unwrap();
+    assert_eq!(last, micros_of(90));
+}
+
+#[test]
 fn a_run_begins_with_what_it_writes() {
     let place = Place::new("run");
     let config = Journal { max_bytes: 1 << 20, ..config() };

@@ -161,17 +161,19 @@ impl<'s> Writing<'s> {
         }
         let before = open.as_ref().map(|open| (&*open.told.state, &*open.told.class, &*open.told.reasons));
         let same_verdict = before == Some((&*told.state, &*told.class, &*told.reasons));
-        let since = open.as_ref().map_or(change.at, |open| change.at.max(open.since));
+        // The announcement is the same: what is said of it is another, as after a reload, and has been since now.
+        let is_renamed =
+            change.times == 0 && open.as_ref().is_some_and(|open| !unsure || change.at <= open.since);
+        let at = if is_renamed { self.now } else { change.at };
+        let since = open.as_ref().map_or(at, |open| at.max(open.since));
         if let Some(open) = &open {
             // It was there as it was up to the lapse at most, and never at the same time as what came after it.
-            self.close(open, if unsure { self.lapse.min(since) } else { since })?;
+            let lapsed = unsure && !is_renamed;
+            self.close(open, if lapsed { self.lapse.min(since) } else { since })?;
         }
         self.insert(&key, peer, change.path_id, &told, since)?;
-        self.events([&if same_verdict {
-            words::changed(change, route)
-        } else {
-            words::judged(change, route)
-        }])
+        let event = if same_verdict { words::changed(change, route) } else { words::judged(change, route) };
+        self.events([&Event { at: since, ..event }])
     }
 
     /// The row of what is there now.
@@ -418,8 +420,6 @@ impl Known {
             *self = Self::default();
         }
     }
-}
-
 
     /// These are there no more.
     pub(super) fn forget_attributes(&mut self, gone: &HashSet<i64, RandomState>) {
@@ -427,6 +427,8 @@ impl Known {
             self.attributes.retain(|_, id| !gone.contains(id));
         }
     }
+}
+
 /// As the tables keep times.
 pub(super) fn micros(at: Timestamp) -> i64 {
     i64::try_from(at.as_micros()).unwrap_or(i64::MAX)

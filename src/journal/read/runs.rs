@@ -14,6 +14,7 @@ const MOST_GAPS: usize = 100;
 /// A moment that is asked for.
 #[derive(Debug)]
 pub(super) struct Moment {
+    /// The time that is shown: that which is asked for, or when somebody listened last.
     at: i64,
     /// What went at this very time had been there at the end of the run before: nobody listened.
     held: Option<i64>,
@@ -72,7 +73,8 @@ impl Reader {
             let told =
                 format!("{}; shown is what was there at {}", silent(run.end, next), timestamp(run.end));
             let gap = Gap { from: Some(timestamp(run.end)), until: next.map(timestamp), text: told };
-            return Ok(Moment { at, held: Some(run.end), gap: Some(gap) });
+            // What came before anybody wrote again is known by then, but not what went.
+            return Ok(Moment { at: run.end, held: Some(run.end), gap: Some(gap) });
         }
         Ok(Moment { at, held: None, gap: self.forgotten(at)? })
     }

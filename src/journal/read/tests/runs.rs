@@ -56,6 +56,25 @@ fn says_when_nobody_listened_and_shows_what_was_there_before() {
 }
 
 #[test]
+fn while_nothing_could_be_written_what_was_there_before_is_shown_alone() {
+    let book = Book::new();
+    book.run(100, 500, None);
+    book.run(700, 900, None);
+    let before = route("10.244.1.0/26", "192.168.1.1");
+    let after = Route { as_path: "65102 65102".into(), ..before.clone() };
+    book.announce(&before, 200);
+    // What took its place at 600 was known at 700.
+    book.withdraw(&before, 500);
+    book.announce(&after, 600);
+    let reader = Reader::open(&book.path).unwrap();
+    for (time, expected) in [(499, &before), (550, &before), (650, &before), (700, &after)] {
+        let page = reader.routes(at(time), &RouteQuery::default(), None).unwrap();
+        let paths: Vec<_> = page.items.iter().map(|route| &route.as_path).collect();
+        assert_eq!(paths, [&expected.as_path], "{time}");
+    }
+}
+
+#[test]
 fn compares_times_when_nobody_listened() {
     let (book, [lost, _, late]) = book();
     book.event(&crate::observer::view::Event {
