@@ -85,7 +85,7 @@ CREATE TABLE route (
     since INTEGER NOT NULL,
     until INTEGER
 ) STRICT;
-CREATE UNIQUE INDEX route_open ON route (prefix, peer, path_id) WHERE until IS NULL;
+CREATE UNIQUE INDEX route_open ON route (peer, prefix, path_id) WHERE until IS NULL;
 CREATE INDEX route_prefix ON route (prefix, since);
 CREATE INDEX route_since ON route (since);
 CREATE INDEX route_until ON route (until) WHERE until IS NOT NULL;

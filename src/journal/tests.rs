@@ -260,6 +260,15 @@ fn a_reload_that_names_routes_otherwise_leaves_the_past_as_it_was() {
 }
 
 #[test]
+fn routes_of_a_peer_that_is_forgotten_are_found_without_looking_at_those_of_others() {
+    let place = Place::new("forgotten");
+    drop(place.open(at(0)));
+    let plan = "EXPLAIN QUERY PLAN UPDATE route SET until = max(since, ?2) WHERE peer = ?1 AND until IS NULL";
+    let plan: String = place.read().query_row(plan, [1, 2], |row| row.get(3)).unwrap();
+    assert_eq!(plan, "SEARCH route USING INDEX route_open (peer=?)");
+}
+
+#[test]
 fn a_run_begins_with_what_it_writes() {
     let place = Place::new("run");
     let config = Journal { max_bytes: 1 << 20, ..config() };
