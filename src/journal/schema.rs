@@ -22,6 +22,9 @@ const APPLICATION: i64 = 0x746c_336a;
 /// How long one waits for another that holds the file: only ever for a moment.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// Octets that the log beside the file keeps when nobody needs them any more, however long somebody has read.
+const LOG: i64 = 32 << 20;
+
 /// The steps from one version to the next: what stands at `n` leads from version `n` to `n + 1`.
 const STEPS: [&str; 1] = ["
 CREATE TABLE run (
@@ -89,10 +92,10 @@ CREATE UNIQUE INDEX route_open ON route (peer, prefix, path_id) WHERE until IS N
 CREATE INDEX route_prefix ON route (prefix, since);
 CREATE INDEX route_since ON route (since);
 CREATE INDEX route_until ON route (until) WHERE until IS NOT NULL;
+CREATE INDEX route_attributes ON route (attributes);
 
 CREATE TABLE finding (
     id INTEGER PRIMARY KEY,
-CREATE INDEX route_attributes ON route (attributes);
     finding TEXT NOT NULL,
     kind TEXT NOT NULL,
     since INTEGER NOT NULL,
@@ -158,6 +161,7 @@ pub fn open(path: &Path, fsync: Fsync) -> Result<Connection, Unusable> {
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "synchronous", fsync.synchronous())?;
     connection.pragma_update(None, "temp_store", "MEMORY")?;
+    connection.pragma_update(None, "journal_size_limit", LOG)?;
     for (from, step) in (0..).zip(STEPS).filter(|(from, _)| *from >= version) {
         let step_up = connection.transaction()?;
         step_up.execute_batch(step)?;
@@ -254,6 +258,28 @@ mod tests {
         let peers: i64 = reader.query_row("SELECT count(*) FROM peer", [], |row| row.get(0)).unwrap();
         assert_eq!(peers, 1);
         assert!(reader.execute("DELETE FROM peer", []).is_err());
+    }
+
+    #[test]
+    fn the_log_beside_the_file_shrinks_when_whoever_read_is_gone() {
+        let path = place("log");
+        let mut writer = open(&path, Fsync::Checkpoint).unwrap();
+        let mut reader = read(&path).unwrap();
+        let reading = reader.transaction().unwrap();
+        reading.query_row("SELECT count(*) FROM event", [], |row| row.get::<_, i64>(0)).unwrap();
+        let event = "INSERT INTO event (at, kind, text) VALUES (1, 'x', hex(zeroblob(1000000)))";
+        let log = || std::fs::metadata(path.with_extension("db-wal")).unwrap().len();
+        let mut write = |count| {
+            let transaction = writer.transaction().unwrap();
+            (0..count).for_each(|_| _ = transaction.execute(event, []).unwrap());
+            transaction.commit().unwrap();
+        };
+        write(20);
+        assert!(log() > u64::try_from(LOG).unwrap());
+        drop(reading);
+        drop(reader);
+        (0..3).for_each(|_| write(1));
+        assert!(log() <= u64::try_from(LOG).unwrap(), "{}", log());
     }
 
     #[test]
