@@ -91,6 +91,8 @@ pub(super) struct Follower {
     observer: Observer,
     clock: Clock,
     wrote: mpsc::Receiver<Wrote>,
+    /// What was taken of it and is not written yet: nothing else says what became of a member.
+    unwritten: Vec<Wrote>,
     status: watch::Sender<Status>,
     /// The last event that is written.
     event: u64,
@@ -142,6 +144,7 @@ impl Follower {
             observer,
             clock,
             wrote,
+            unwritten: Vec::new(),
             status,
             event: 0,
             findings: None,
@@ -157,6 +160,7 @@ impl Follower {
     }
 
     async fn run(mut self, mut end: oneshot::Receiver<oneshot::Sender<()>>) {
+        let mut full = false;
         loop {
             let ended = tokio::select! {
                 () = sleep(EVERY) => None,
@@ -179,7 +183,7 @@ impl Follower {
     /// Has written what happened since the last turn.
     async fn turn(&mut self, now: Timestamp, last: bool) -> Turn {
         let Some((batch, full)) = self.collect(now, last).await else { return Turn::Done };
-        let (events, findings) = (batch.last_event, batch.batch.findings.clone());
+        let (events, missing, findings) = (batch.last_event, batch.missing, batch.batch.findings.clone());
         match self.order(batch.batch).await {
             Ok(written) => {
                 self.event = events.unwrap_or(self.event);
@@ -188,6 +192,8 @@ impl Follower {
                 self.settled(&written);
                 self.well(&written, now).await;
                 if full { Turn::Full } else { Turn::Done }
+                self.unwritten.clear();
+                self.status.send_modify(|status| status.dropped += missing);
             }
             Err(why) => {
                 self.failed(why, now).await;
@@ -231,15 +237,16 @@ impl Follower {
         let events = self.observer.events().since(self.event, EVENTS);
         full |= events.len() == EVENTS;
         let last_event = events.last().map(|event| event.id);
-        batch.events = self.gap(&events, now);
+        let missing = events.first().map_or(0, |first| first.id - 1 - self.event);
+        batch.events = self.gap(missing, now);
         batch.events.extend(events.into_iter().filter(is_kept));
         let findings = self.observer.findings().await?;
         let same = self.findings.as_ref().is_some_and(|known| Arc::ptr_eq(known, &findings));
         batch.findings = (!same).then_some(findings);
-        while batch.wrote.len() < WROTE
+        while self.unwritten.len() < WROTE
             && let Ok(wrote) = self.wrote.try_recv()
         {
-            batch.wrote.push(wrote);
+            self.unwritten.push(wrote);
         }
         if self.unsure == Unsure::Waiting {
             batch.settled = Some(self.unsettled(now).await?);
@@ -247,7 +254,8 @@ impl Follower {
         self.count(&batch);
         batch.moment = self.moment(now, last).await;
         let idle = batch.is_empty() && now.since(self.last) < ALIVE;
-        (!idle || last).then_some((Collected { batch, last_event }, full))
+        (!idle || last).then_some((Collected { batch, last_event, missing }, full))
+        batch.wrote.clone_from(&self.unwritten);
     }
 
     fn count(&mut self, batch: &Batch) {
@@ -268,14 +276,12 @@ impl Follower {
     }
 
     /// Says that nothing was written for some time, or that events are missing.
-    fn gap(&self, events: &[Arc<Event>], now: Timestamp) -> Vec<Arc<Event>> {
-        let missing = events.first().map_or(0, |first| first.id - 1 - self.event);
+    fn gap(&self, missing: u64, now: Timestamp) -> Vec<Arc<Event>> {
         let since = self.failing.as_ref().map(|failing| (failing.since, failing.why.as_str()));
         let Some((since, why)) = since.or_else(|| (missing > 0).then_some((self.last, "too much happened")))
         else {
             return Vec::new();
         };
-        self.status.send_modify(|status| status.dropped += missing);
         vec![Arc::new(words::gap(since, missing, why, now))]
     }
 
@@ -366,7 +372,7 @@ impl Follower {
     }
 }
 
-/// What is to be written, and up to which event.
+/// What is to be written, up to which event, and how many before it are missing.
 struct Collected {
     batch: Batch,
     last_event: Option<u64>,
@@ -377,6 +383,7 @@ enum Turn {
     /// There is more.
     Full,
     /// There is nothing more now.
+    missing: u64,
     Done,
 }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 use rusqlite::Connection;
+use tokio::sync::mpsc;
 
 use super::read::Reader;
 use super::schema::FILE;
@@ -14,13 +15,16 @@ use super::store::{Batch, Settled, Store, Unwritten};
 use super::writing::micros;
 use super::{Moment, prefix, schema};
 use crate::config::model::{Fsync, Journal};
+use crate::config::{self, Machine};
+use crate::eepg;
 use crate::observer::tests::changes::Stage;
 use crate::observer::tests::model::{Happening, happening};
 use crate::observer::view::{Event, Route};
-use crate::observer::{RouteChange, RouteChanges};
+use crate::observer::{self, RouteChange, RouteChanges};
 use crate::policy::{Class, Reason};
 use crate::speaker::PeerId;
-use crate::time::Timestamp;
+use crate::sync::Wrote;
+use crate::time::{Clock, Timestamp};
 
 /// A directory of its own, removed at the end.
 struct Place(PathBuf);
@@ -367,6 +371,78 @@ fn a_batch_that_does_not_fit_beside_the_past_does_so_when_it_is_tried_again() {
         .query_row("SELECT count(*) FROM event WHERE at = ?1", [micros_of(40)], |row| row.get(0))
         .unwrap();
     assert_eq!(written, 2_000);
+}
+
+const CONFIG: &str = r#"
+version = 1
+[[leaf]]
+name = "rack1"
+local_as = 65101
+router_id = "10.0.0.101"
+listen = ["127.0.0.1:0"]
+[[neighbors]]
+leaf = "rack1"
+range = "192.168.1.0/26"
+peer_as = ["65102-65199"]
+[[policy.allow]]
+class = "pod"
+prefix = "10.244.0.0/16"
+lengths = [26]
+"#;
+
+#[tokio::test]
+async fn what_an_apic_was_told_while_nothing_could_be_written_is_written_later() {
+    let place = Place::new("later");
+    let directory = place.0.join("state");
+    let clock = Clock::start();
+    let config = Arc::new(config::parse(CONFIG, "test.toml".as_ref(), &Machine).unwrap());
+    let (_events, received) = mpsc::channel(4);
+    let observer = observer::spawn(config, observer::Settings::default(), clock, received, |_| {});
+    let (opened, told) = super::open(&directory, &self::config()).unwrap();
+    let wrote = |operation: &str, prefix: &str| Wrote {
+        at: clock.now(),
+        apic: "fabric1".into(),
+        refused: None,
+        changes: vec![eepg::view::Change {
+            operation: operation.into(),
+            apic: "fabric1".into(),
+            dn: format!("uni/tn-t/out-o/instP-e/extsubnet-[{prefix}]"),
+            eepg: "e".into(),
+            prefix: prefix.parse().ok(),
+            because: eepg::view::Because::default(),
+            reason: "a test".into(),
+            held_by: None,
+            until: None,
+        }],
+    };
+    told.try_send(wrote("create", "10.244.1.1/32")).unwrap();
+    told.try_send(wrote("create", "10.244.1.2/32")).unwrap();
+    let (journal, end) = opened.start(observer.clone(), clock);
+    let is_found = async || {
+        let findings = observer.findings().await.unwrap();
+        findings.iter().any(|finding| finding.kind == "journal_failing" && finding.state != "resolved")
+    };
+    let mut status = journal.status.clone();
+    status.wait_for(|status| status.failures > 0).await.unwrap();
+    while !is_found().await {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    told.try_send(wrote("delete", "10.244.1.1/32")).unwrap();
+    std::fs::create_dir(&directory).unwrap();
+    status.wait_for(|status| status.written.is_some()).await.unwrap();
+    while is_found().await {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    end.end().await;
+    let file = schema::read(&directory.join(FILE)).unwrap();
+    let mut members = file.prepare("SELECT prefix, until IS NULL FROM member ORDER BY prefix").unwrap();
+    let members = members.query_map([], |row| {
+        Ok((prefix::read(&row.get::<_, Vec<u8>>(0)?).unwrap().to_string(), row.get::<_, bool>(1)?))
+    });
+    let members: Vec<_> = members.unwrap().collect::<Result<_, _>>().unwrap();
+    assert_eq!(members, [("10.244.1.1/32".to_owned(), false), ("10.244.1.2/32".to_owned(), true)]);
+    assert!(events(&file).iter().any(|event| event.starts_with("journal_gap: ")));
+    assert_eq!(journal.status().dropped, 0);
 }
 
 #[test]
