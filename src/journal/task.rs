@@ -162,16 +162,21 @@ impl Follower {
     async fn run(mut self, mut end: oneshot::Receiver<oneshot::Sender<()>>) {
         let mut full = false;
         loop {
+            // However much happens, time goes on, and there may be an end.
             let ended = tokio::select! {
-                () = sleep(EVERY) => None,
+                biased;
                 ended = &mut end => Some(ended),
+                () = sleep(if full { Duration::ZERO } else { EVERY }) => None,
             };
             let now = self.clock.now();
             let waits = self.failing.as_ref().is_some_and(|failing| now < failing.again);
             if ended.is_none() && waits {
                 continue;
             }
-            while self.turn(now, ended.is_some()).await == Turn::Full {}
+            full = self.turn(now, ended.is_some()).await == Turn::Full;
+            while full && ended.is_some() {
+                full = self.turn(self.clock.now(), true).await == Turn::Full;
+            }
             if let Some(done) = ended {
                 // Who asked may have gone, or nobody did.
                 let _ = done.map(|done| done.send(()));
@@ -187,13 +192,13 @@ impl Follower {
         match self.order(batch.batch).await {
             Ok(written) => {
                 self.event = events.unwrap_or(self.event);
+                self.unwritten.clear();
+                self.status.send_modify(|status| status.dropped += missing);
                 self.findings = findings.or_else(|| self.findings.take());
                 self.last = now;
                 self.settled(&written);
                 self.well(&written, now).await;
                 if full { Turn::Full } else { Turn::Done }
-                self.unwritten.clear();
-                self.status.send_modify(|status| status.dropped += missing);
             }
             Err(why) => {
                 self.failed(why, now).await;
@@ -220,6 +225,8 @@ impl Follower {
                 self.lost_track = changes.lost_track;
                 batch.unsure = true;
                 self.unsure = Unsure::Told;
+                // What was told just before may be otherwise by now: only what is told from here on is known.
+                batch.changes.clear();
             }
             told += changes.routes.len();
             full = changes.more;
@@ -248,6 +255,7 @@ impl Follower {
         {
             self.unwritten.push(wrote);
         }
+        batch.wrote.clone_from(&self.unwritten);
         if self.unsure == Unsure::Waiting {
             batch.settled = Some(self.unsettled(now).await?);
         }
@@ -255,7 +263,6 @@ impl Follower {
         batch.moment = self.moment(now, last).await;
         let idle = batch.is_empty() && now.since(self.last) < ALIVE;
         (!idle || last).then_some((Collected { batch, last_event, missing }, full))
-        batch.wrote.clone_from(&self.unwritten);
     }
 
     fn count(&mut self, batch: &Batch) {
@@ -376,6 +383,7 @@ impl Follower {
 struct Collected {
     batch: Batch,
     last_event: Option<u64>,
+    missing: u64,
 }
 
 #[derive(PartialEq, Eq)]
@@ -383,7 +391,6 @@ enum Turn {
     /// There is more.
     Full,
     /// There is nothing more now.
-    missing: u64,
     Done,
 }
 
