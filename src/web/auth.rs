@@ -151,7 +151,8 @@ pub(super) async fn guard(state: State, ends: Ends, mut request: Request, next: 
     }
 }
 
-fn may_read(http: &Http, ends: &Ends, headers: &HeaderMap) -> Result<(), Problem> {
+/// Whether who sent `headers` may look.
+pub(super) fn may_read(http: &Http, ends: &Ends, headers: &HeaderMap) -> Result<(), Problem> {
     let basic = basic(headers);
     let token = bearer(headers).or(basic.as_deref());
     let needed = match http.read {

@@ -38,6 +38,7 @@ use super::gate::{Gate, Place};
 use super::problem::Problem;
 use super::tls::Identity;
 use crate::config::Config;
+use crate::config::model::Tls;
 
 /// How long a handshake may take.
 const HANDSHAKE: Duration = Duration::from_secs(10);
@@ -95,26 +96,34 @@ impl Server {
                     continue;
                 }
             };
-            let acceptor = identity.acceptor(self.config.borrow().http.tls.as_ref());
+            let tls = self.config.borrow().http.tls.clone();
+            let acceptor = identity.acceptor(tls.as_ref());
             let (Some(place), Ok(acceptor)) = (self.gate.admit(client.ip(), room), acceptor) else {
                 continue;
             };
             // Events are small and must not wait for each other.
             _ = stream.set_nodelay(true);
             let ends = Ends::new(local(&stream, client), client.ip());
-            connections.spawn(self.clone().meet(stream, acceptor, ends, place));
+            connections.spawn(self.clone().meet(stream, acceptor, tls, ends, place));
         }
     }
 
     /// A connection, from its handshake to its end.
-    async fn meet(mut self, stream: TcpStream, acceptor: Option<TlsAcceptor>, ends: Ends, _place: Place) {
-        let Some(acceptor) = acceptor else { return self.talk(Connection::new(stream), ends).await };
+    async fn meet(
+        mut self,
+        stream: TcpStream,
+        acceptor: Option<TlsAcceptor>,
+        tls: Option<Tls>,
+        ends: Ends,
+        _place: Place,
+    ) {
+        let Some(acceptor) = acceptor else { return self.talk(Connection::new(stream), tls, ends).await };
         let shaken = tokio::select! {
             _ = self.stop.wait_for(|stop| *stop) => return,
             shaken = timeout(HANDSHAKE, acceptor.accept(stream)) => shaken,
         };
         match shaken {
-            Ok(Ok(stream)) => self.talk(Connection::new(stream), ends).await,
+            Ok(Ok(stream)) => self.talk(Connection::new(stream), tls, ends).await,
             Ok(Err(error)) => tracing::debug!(client = %ends.client, %error, "no TLS"),
             Err(_) => tracing::debug!(client = %ends.client, "no TLS in time"),
         }
@@ -123,6 +132,7 @@ impl Server {
     async fn talk<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(
         mut self,
         stream: Connection<S>,
+        tls: Option<Tls>,
         ends: Ends,
     ) {
         let (due, mut until) = watch::channel(None);
@@ -145,6 +155,13 @@ impl Server {
                 _ = self.stop.wait_for(|stop| *stop), if !stopping => {
                     stopping = true;
                     connection.as_mut().graceful_shutdown();
+                }
+                // Who was taken on other terms comes again, on those that are in force.
+                Ok(()) = self.config.changed(), if !stopping => {
+                    if self.config.borrow_and_update().http.tls != tls {
+                        stopping = true;
+                        connection.as_mut().graceful_shutdown();
+                    }
                 }
                 _ = until.changed() => {}
                 () = sleep_until(late.unwrap_or_else(Instant::now)), if late.is_some() => return,

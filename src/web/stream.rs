@@ -22,9 +22,12 @@ use futures_util::stream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::{Instant, sleep_until};
 
+use super::auth::{Ends, may_read};
 use super::params::Params;
 use super::problem::Problem;
 use super::{Shared, State};
+use crate::config::Config;
+use crate::config::model::Tls;
 use crate::metrics;
 use crate::observer::EventLog;
 use crate::observer::view::Event;
@@ -117,6 +120,7 @@ fn resync(last: u64) -> String {
 
 pub(super) async fn stream(
     state: State,
+    ends: Ends,
     headers: HeaderMap,
     mut params: Params,
 ) -> Result<Response, Problem> {
@@ -132,12 +136,42 @@ pub(super) async fn stream(
     let permit = Arc::clone(&state.streams.room)
         .try_acquire_owned()
         .map_err(|_| Problem::unavailable(format!("there are {MAX} streams already")))?;
-    let reader = Reader::new(state.0, last, permit);
+    let leave = Leave::new(&state, ends, &headers);
+    let reader = Reader::new(state.0, last, leave, permit);
     let octets = stream::unfold(reader, |mut reader| async {
         let octets = reader.next().await?;
         Some((Ok::<_, Infallible>(octets), reader))
     });
     Ok(([(header::CONTENT_TYPE, "text/event-stream")], Body::from_stream(octets)).into_response())
+}
+
+/// The leave to read that a client was given when it came; a reload may take it back.
+struct Leave {
+    ends: Ends,
+    /// Those that decide.
+    headers: HeaderMap,
+    tls: Option<Tls>,
+    config: watch::Receiver<Arc<Config>>,
+}
+
+impl Leave {
+    fn new(shared: &Shared, ends: Ends, headers: &HeaderMap) -> Self {
+        let mut config = shared.app.config.clone();
+        let tls = config.borrow_and_update().http.tls.clone();
+        let deciding = [header::AUTHORIZATION, header::HOST].into_iter();
+        let headers = deciding.filter_map(|name| Some((name.clone(), headers.get(name)?.clone()))).collect();
+        Self { ends, headers, tls, config }
+    }
+
+    /// Waits until another configuration is in force; answers whether this client may still read by it.
+    async fn changed(&mut self) -> bool {
+        if self.config.changed().await.is_err() {
+            // There will be no other; who stops tells streams so.
+            std::future::pending::<()>().await;
+        }
+        let http = &self.config.borrow_and_update().http;
+        http.tls == self.tls && may_read(http, &self.ends, &self.headers).is_ok()
+    }
 }
 
 /// One client's place in the sequence of events.
@@ -148,19 +182,20 @@ struct Reader {
     pace: Instant,
     /// When it is told at least that we live.
     heartbeat: Instant,
+    leave: Leave,
     stop: watch::Receiver<bool>,
     _permit: OwnedSemaphorePermit,
 }
 
 impl Reader {
     /// A reader of what comes after event `last`; of what is new, if there is none.
-    fn new(shared: Arc<Shared>, last: Option<u64>, permit: OwnedSemaphorePermit) -> Self {
+    fn new(shared: Arc<Shared>, last: Option<u64>, leave: Leave, permit: OwnedSemaphorePermit) -> Self {
         let last = last.unwrap_or_else(|| shared.app.observer.events().last());
         let (stop, now) = (shared.app.stop.clone(), Instant::now());
-        Self { shared, last, pace: now, heartbeat: now + HEARTBEAT, stop, _permit: permit }
+        Self { shared, last, pace: now, heartbeat: now + HEARTBEAT, leave, stop, _permit: permit }
     }
 
-    /// What is sent next; none when we stop.
+    /// What is sent next; none when we stop, or when this client may read no more.
     async fn next(&mut self) -> Option<Bytes> {
         let shared = Arc::clone(&self.shared);
         let log = shared.app.observer.events();
@@ -174,13 +209,19 @@ impl Reader {
             self.last = 0;
             return Some(resync(0).into());
         }
-        tokio::select! {
-            biased;
-            _ = self.stop.wait_for(|stop| *stop) => return None,
-            newer = log.newer_than(self.last) => newer.then_some(())?,
-            () = sleep_until(self.heartbeat) => {
-                self.heartbeat = Instant::now() + HEARTBEAT;
-                return Some(Bytes::from_static(b": heartbeat\n\n"));
+        loop {
+            tokio::select! {
+                biased;
+                _ = self.stop.wait_for(|stop| *stop) => return None,
+                still = self.leave.changed() => still.then_some(())?,
+                newer = log.newer_than(self.last) => {
+                    newer.then_some(())?;
+                    break;
+                }
+                () = sleep_until(self.heartbeat) => {
+                    self.heartbeat = Instant::now() + HEARTBEAT;
+                    return Some(Bytes::from_static(b": heartbeat\n\n"));
+                }
             }
         }
         let chunk = shared.streams.after(self.last, log)?;

@@ -10,7 +10,7 @@ use tokio::net::TcpStream;
 use super::testing::controller::Fabric;
 use super::testing::{Server, TOKEN, answer_of};
 use super::*;
-use crate::config::model::{Reading, Scope, Secret, Token};
+use crate::config::model::{Reading, Scope, Secret, Tls, Token};
 use crate::time::Clock;
 
 fn code(answer: &Value) -> &str {
@@ -420,6 +420,39 @@ async fn stopping_ends_streams() {
     server.stop.send(true).unwrap();
     while let Ok(Some(_)) = stream.chunk().await {}
     server.done.await.unwrap();
+}
+
+#[tokio::test]
+async fn a_stream_ends_when_its_token_is_taken_away() {
+    let server = Server::start(Some(TOKEN)).await;
+    let ci = Token { name: "ci".into(), scope: Scope::Read, secret: Secret::new("reads-only") };
+    server.reconfigure(|config| {
+        config.http.read = Reading::Token;
+        config.http.tokens.push(ci);
+    });
+    let open = |token| server.request(Method::GET, "/api/v1/stream").bearer_auth(token).send();
+    let (mut taken, mut kept) = (open("reads-only").await.unwrap(), open(TOKEN).await.unwrap());
+    // A reload that takes nothing away ends nothing.
+    server.reconfigure(|config| config.http.hosts.push("tl.example".into()));
+    let few = Duration::from_millis(300);
+    assert!(timeout(few, taken.chunk()).await.is_err());
+    server.reconfigure(|config| config.http.tokens.truncate(1));
+    assert_eq!(timeout(PATIENCE, taken.chunk()).await.expect("it ends").unwrap(), None);
+    assert!(timeout(few, kept.chunk()).await.is_err());
+}
+
+#[tokio::test]
+async fn nobody_goes_on_in_the_clear_once_there_is_tls() {
+    let server = Server::start(None).await;
+    let mut stream = server.request(Method::GET, "/api/v1/stream").send().await.unwrap();
+    let mut idle = TcpStream::connect(server.url.trim_start_matches("http://")).await.unwrap();
+    idle.write_all(b"GET /readyz HTTP/1.1\r\nhost: localhost\r\n\r\n").await.unwrap();
+    assert!(idle.read(&mut [0; 1024]).await.unwrap() > 0);
+    server.reconfigure(|config| {
+        config.http.tls = Some(Tls { cert: "a".into(), key: Secret::new("b"), client_ca: None });
+    });
+    assert_eq!(timeout(PATIENCE, idle.read(&mut [0])).await.expect("it is closed").unwrap(), 0);
+    assert_eq!(timeout(PATIENCE, stream.chunk()).await.expect("it ends").unwrap(), None);
 }
 
 #[tokio::test]
