@@ -727,6 +727,14 @@ async fn who_knocks_all_day_fills_nothing() {
         }
     };
     assert_eq!(told[10]["text"], "190 more changes were refused within a minute");
+    // Who has a token is told of, however many others knock.
+    let ci = Token { name: "ci".into(), scope: Scope::Read, secret: Secret::new("reads-only") };
+    server.reconfigure(|config| config.http.tokens.push(ci));
+    for token in [&["guessed-it"; 20][..], &["reads-only"]].concat() {
+        server.request(Method::POST, "/api/v1/reload").bearer_auth(token).send().await.unwrap();
+    }
+    let told = pages(&server, "events?actor=ci").await;
+    assert_eq!(told.len(), 1, "{told:?}");
 }
 
 #[tokio::test]

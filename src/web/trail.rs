@@ -2,7 +2,7 @@
 
 #![expect(clippy::disallowed_methods, reason = "tells later what it only counted")]
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use axum::extract::Request;
@@ -23,9 +23,13 @@ use crate::time::Timestamp;
 const EACH: u32 = 10;
 const SPELL: Duration = Duration::from_mins(1);
 
-/// How many refusals were told lately.
+/// How many refusals were told lately: of those that have a token, whatever its scope, and of anybody. Who has none
+/// cannot have it that the others go untold.
 #[derive(Debug, Default)]
-pub(super) struct Refusals(Mutex<Spell>);
+pub(super) struct Refusals {
+    known: Mutex<Spell>,
+    anybody: Mutex<Spell>,
+}
 
 #[derive(Debug, Default)]
 struct Spell {
@@ -46,8 +50,8 @@ enum Fate {
 }
 
 impl Refusals {
-    fn meet(&self, now: Timestamp) -> Fate {
-        let mut spell = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+    fn meet(&self, known: bool, now: Timestamp) -> Fate {
+        let mut spell = self.spell(known);
         if now.since(spell.began) >= SPELL && spell.untold == 0 {
             *spell = Spell { began: now, all: spell.all, ..Spell::default() };
         }
@@ -62,11 +66,16 @@ impl Refusals {
 
     /// How many there were since the start.
     pub(super) fn count(&self) -> u64 {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).all
+        self.spell(true).all + self.spell(false).all
     }
 
-    fn take(&self) -> u64 {
-        std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner).untold)
+    fn take(&self, known: bool) -> u64 {
+        std::mem::take(&mut self.spell(known).untold)
+    }
+
+    fn spell(&self, known: bool) -> MutexGuard<'_, Spell> {
+        let spell = if known { &self.known } else { &self.anybody };
+        spell.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -98,9 +107,9 @@ impl Shared {
         let now = self.app.clock.now();
         let access = [StatusCode::UNAUTHORIZED, StatusCode::FORBIDDEN].contains(&status);
         let kind = if access { "access_refused" } else { "change_refused" };
-        match self.refusals.meet(now) {
+        let (client, actor) = (ends.client, ends.who());
+        match self.refusals.meet(actor.is_some(), now) {
             Fate::Told => {
-                let (client, actor) = (ends.client, ends.who());
                 tracing::warn!(%client, actor, "{text}");
                 let event = match ends.actor() {
                     Some(actor) => actor.event(now, kind, text),
@@ -113,19 +122,20 @@ impl Shared {
                 };
                 self.app.observer.events().append([event]);
             }
-            Fate::CountedFirst => drop(tokio::spawn(Arc::clone(self).tell_rest())),
+            Fate::CountedFirst => drop(tokio::spawn(Arc::clone(self).tell_rest(actor.is_some()))),
             Fate::Counted => {}
         }
     }
 
     /// Tells how many were refused beside those that were told.
-    async fn tell_rest(self: Arc<Self>) {
+    async fn tell_rest(self: Arc<Self>, known: bool) {
         let mut stop = self.app.stop.clone();
         tokio::select! {
             () = sleep(SPELL) => {}
             _ = stop.wait_for(|stop| *stop) => {}
         }
-        let text = format!("{} more changes were refused within a minute", self.refusals.take());
+        let whose = if known { " of those who have a token" } else { "" };
+        let text = format!("{} more changes{whose} were refused within a minute", self.refusals.take(known));
         tracing::warn!("{text}");
         let at = self.app.clock.now();
         let event = Event { at, kind: "access_refused".to_owned(), text, ..Event::default() };
@@ -142,14 +152,16 @@ mod tests {
         let refusals = Refusals::default();
         let at = |second| Timestamp::from_micros(1_700_000_000_000_000).after(Duration::from_secs(second));
         for _ in 0..EACH {
-            assert_eq!(refusals.meet(at(0)), Fate::Told);
+            assert_eq!(refusals.meet(false, at(0)), Fate::Told);
         }
-        assert_eq!(refusals.meet(at(1)), Fate::CountedFirst);
-        assert_eq!(refusals.meet(at(2)), Fate::Counted);
+        assert_eq!(refusals.meet(false, at(1)), Fate::CountedFirst);
+        assert_eq!(refusals.meet(false, at(2)), Fate::Counted);
+        // Others are told of all the same.
+        assert_eq!(refusals.meet(true, at(2)), Fate::Told);
         // What is counted is told before anything else is.
-        assert_eq!(refusals.meet(at(90)), Fate::Counted);
-        assert_eq!(refusals.take(), 3);
-        assert_eq!(refusals.meet(at(91)), Fate::Told);
-        assert_eq!(refusals.count(), u64::from(EACH) + 4);
+        assert_eq!(refusals.meet(false, at(90)), Fate::Counted);
+        assert_eq!(refusals.take(false), 3);
+        assert_eq!(refusals.meet(false, at(91)), Fate::Told);
+        assert_eq!(refusals.count(), u64::from(EACH) + 5);
     }
 }
