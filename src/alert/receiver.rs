@@ -1,5 +1,6 @@
 //! One request to a receiver, from the connection to its answer, of which nothing is believed.
 
+use std::cmp::Reverse;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,7 +9,7 @@ use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, Header
 use reqwest::{Response, StatusCode, Url, redirect};
 
 use super::health::Health;
-use crate::config::model::{Credentials, Trust};
+use crate::config::model::{Credentials, Secret, Trust};
 use crate::time::Timestamp;
 use crate::trust;
 
@@ -20,6 +21,8 @@ const ANSWER: Duration = Duration::from_secs(10);
 const BODY: usize = 16 * 1024;
 /// Characters of an answer that stand in an error.
 const TEXT: usize = 200;
+/// Octets of a part of a URL that may be a secret of its own.
+const SECRET: usize = 12;
 /// Nobody waits longer because a receiver says so.
 const LONGEST_WAIT: Duration = Duration::from_mins(1);
 /// Shorter than the time after which servers end idle connections.
@@ -41,6 +44,8 @@ struct Way {
     http: reqwest::Client,
     url: Url,
     headers: HeaderMap,
+    /// What it may say again, and nobody else may read: the longest first.
+    hidden: Vec<String>,
 }
 
 /// Why a request came to nothing. No text holds a secret or a path.
@@ -76,7 +81,7 @@ impl Receiver {
         let way = self.way.as_ref().map_err(unusable)?;
         let request = way.http.post(way.url.clone()).headers(way.headers.clone()).headers(headers).body(body);
         let response = request.send().await.map_err(unreached)?;
-        judge(response).await
+        judge(response, &way.hidden).await
     }
 
     /// Notes what became of a request.
@@ -113,7 +118,8 @@ impl Way {
             builder = builder.tls_backend_preconfigured(tls);
         }
         let http = builder.build().map_err(|error| chain(&error))?;
-        Ok(Self { http, url, headers: self::headers(credentials, headers)? })
+        let hidden = hidden(&url, credentials);
+        Ok(Self { http, url, headers: self::headers(credentials, headers)?, hidden })
     }
 }
 
@@ -131,11 +137,7 @@ fn headers<'h>(
     let authorization = match credentials {
         Credentials::None => return Ok(headers),
         Credentials::Token(token) => format!("Bearer {}", token.expose()),
-        Credentials::Password { user, password } => {
-            use base64::Engine;
-            let pair = format!("{user}:{}", password.expose());
-            format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(pair))
-        }
+        Credentials::Password { user, password } => format!("Basic {}", basic(user, password)),
     };
     let mut value: HeaderValue =
         authorization.parse().map_err(|_| "its token cannot be sent in a header".to_owned())?;
@@ -144,7 +146,29 @@ fn headers<'h>(
     Ok(headers)
 }
 
-async fn judge(mut response: Response) -> Result<(), Failure> {
+/// What errors must not repeat: receivers that find nothing at a path, or do not like a token, tend to quote it.
+fn hidden(url: &Url, credentials: &Credentials) -> Vec<String> {
+    let (path, query) = (url.path(), url.query().unwrap_or_default());
+    let parts = path.split('/').chain(query.split(['&', '='])).filter(|part| part.len() >= SECRET);
+    let whole = [path, query].into_iter().filter(|text| text.len() > 1);
+    let mut hidden: Vec<_> = parts.chain(whole).map(ToOwned::to_owned).collect();
+    match credentials {
+        Credentials::None => {}
+        Credentials::Token(token) => hidden.push(token.expose().to_owned()),
+        Credentials::Password { user, password } => {
+            hidden.extend([password.expose().to_owned(), basic(user, password)]);
+        }
+    }
+    hidden.sort_by_key(|text| Reverse(text.len()));
+    hidden
+}
+
+fn basic(user: &str, password: &Secret) -> String {
+    use base64::Engine;
+    base64::engine::general_purpose::STANDARD.encode(format!("{user}:{}", password.expose()))
+}
+
+async fn judge(mut response: Response, hidden: &[String]) -> Result<(), Failure> {
     let status = response.status();
     let wait = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.trim().parse().ok());
     let wait = wait.map(|seconds| Duration::from_secs(seconds).min(LONGEST_WAIT));
@@ -160,7 +184,7 @@ async fn judge(mut response: Response) -> Result<(), Failure> {
     }
     let again = status.is_server_error()
         || matches!(status, StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS);
-    let said = said(&body);
+    let said = said(&body, hidden);
     let text = if status.is_redirection() {
         format!("it answered {status}, and redirects are not followed: say where it is now")
     } else if said.is_empty() {
@@ -172,8 +196,11 @@ async fn judge(mut response: Response) -> Result<(), Failure> {
 }
 
 /// What it said, short and on one line.
-fn said(body: &[u8]) -> String {
-    let text = String::from_utf8_lossy(body);
+fn said(body: &[u8], hidden: &[String]) -> String {
+    let mut text = String::from_utf8_lossy(body).into_owned();
+    for secret in hidden {
+        text = text.replace(secret.as_str(), "********");
+    }
     let plain = text.chars().map(|letter| if letter.is_control() { ' ' } else { letter });
     let text: String = plain.take(TEXT).collect();
     text.split_whitespace().collect::<Vec<_>>().join(" ")
@@ -197,5 +224,31 @@ fn chain(error: &reqwest::Error) -> String {
     while let Some(inner) = cause.source() {
         cause = inner;
     }
-    said(cause.to_string().as_bytes())
+    said(cause.to_string().as_bytes(), &[])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_receiver_quotes_of_its_secrets_is_not_repeated() {
+        let url =
+            Url::parse("https://chat.example/services/T0000/B0000/XXXXXXXXXXXX?key=YYYYYYYYYYYY").unwrap();
+        let tokens = hidden(&url, &Credentials::Token(Secret::new("ZZZZZZZZ")));
+        let user = Credentials::Password { user: "me".into(), password: Secret::new("WWWW") };
+        for (answer, hidden, expected) in [
+            (
+                "Cannot POST /services/T0000/B0000/XXXXXXXXXXXX?key=YYYYYYYYYYYY",
+                &tokens,
+                "Cannot POST ********?********",
+            ),
+            ("no hook XXXXXXXXXXXX, no key YYYYYYYYYYYY", &tokens, "no hook ********, no key ********"),
+            ("Bearer ZZZZZZZZ is nobody", &tokens, "Bearer ******** is nobody"),
+            ("bWU6V1dXVw== is not WWWW", &hidden(&url, &user), "******** is not ********"),
+            ("not / found", &hidden(&Url::parse("http://a").unwrap(), &Credentials::None), "not / found"),
+        ] {
+            assert_eq!(said(answer.as_bytes(), hidden), expected);
+        }
+    }
 }
