@@ -177,6 +177,17 @@ impl Clock {
         self.wall.after(tokio::time::Instant::now().into_std().saturating_duration_since(self.monotonic))
     }
 
+    /// `at` as the machine's wall clock has it by now, for others that go by it: it may have been set after the start,
+    /// or stood still in a machine that slept. It differs by whole seconds or not at all.
+    #[expect(clippy::disallowed_methods, reason = "the one place that asks the machine for the time")]
+    pub fn on_wall(&self, at: Timestamp) -> Timestamp {
+        let wall = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let (wall, now) = (Timestamp(0).after(wall), self.now());
+        let half = Duration::from_millis(500);
+        let whole = |difference: Duration| Duration::from_secs(difference.saturating_add(half).as_secs());
+        at.after(whole(wall.since(now))).before(whole(now.since(wall)))
+    }
+
     /// The instant at which this clock will show `at`, for the runtime's timers.
     pub fn instant(&self, at: Timestamp) -> Instant {
         self.monotonic + at.since(self.wall)
@@ -212,6 +223,17 @@ mod tests {
         for text in ["", "17", "yesterday", "1969-01-01T00:00:00Z", "ago", "-"] {
             assert_eq!(text.parse::<When>(), Err(NoTime), "{text}");
         }
+    }
+
+    #[test]
+    fn others_are_told_by_the_wall_as_it_is_set_now() {
+        let clock = Clock::start();
+        let hour = Duration::from_hours(1);
+        assert_eq!(clock.on_wall(clock.wall), clock.wall);
+        // As if the wall had been set since.
+        let late = Clock { wall: clock.wall.before(hour), ..clock };
+        let early = Clock { wall: clock.wall.after(hour), ..clock };
+        assert_eq!([late.on_wall(late.wall), early.on_wall(early.wall)], [clock.wall; 2]);
     }
 
     #[test]

@@ -93,7 +93,8 @@ impl Pusher {
 
     async fn post(&self, entries: &[Entry], now: Timestamp) -> Result<(), Failure> {
         let lifetime = self.config.resend * LIVES;
-        let body = message::alerts(entries, &self.terms, &self.config.labels, now, lifetime);
+        let wall = |at| self.clock.on_wall(at);
+        let body = message::alerts(entries, &self.terms, &self.config.labels, now, lifetime, wall);
         self.receiver.post(body, HeaderMap::new()).await
     }
 

@@ -51,13 +51,15 @@ struct Posted<'a> {
     generator_url: Option<&'a str>,
 }
 
-/// The body for an Alertmanager: what fires ends by itself after `lifetime`.
+/// The body for an Alertmanager: what fires ends by itself after `lifetime`. It judges by its own clock what is over, so
+/// times are such as `wall` makes of ours.
 pub(super) fn alerts(
     entries: &[Entry],
     terms: &Terms,
     labels: &BTreeMap<Arc<str>, Arc<str>>,
     now: Timestamp,
     lifetime: Duration,
+    wall: impl Fn(Timestamp) -> Timestamp,
 ) -> Bytes {
     let posted = |entry: &Entry| {
         let alert = &entry.alert;
@@ -71,9 +73,9 @@ pub(super) fn alerts(
         serde_json::json!(Posted {
             labels: of_all.chain(instance).chain(own).collect(),
             annotations,
-            starts_at: alert.starts,
+            starts_at: wall(alert.starts),
             // An end before the beginning would have all of them refused.
-            ends_at: entry.over.unwrap_or_else(|| now.after(lifetime)).max(alert.starts),
+            ends_at: wall(entry.over.unwrap_or_else(|| now.after(lifetime)).max(alert.starts)),
             generator_url: terms.external_url.as_deref(),
         })
     };

@@ -100,7 +100,7 @@ fn what_somebody_mutes_is_over_and_fires_anew_when_it_is_no_longer() {
 /// Labels and annotations of an alert, ends of all.
 fn posted(entries: &[Entry], now: Timestamp) -> Vec<Value> {
     let labels = BTreeMap::from([("site".into(), "dc1".into())]);
-    let body = message::alerts(entries, &terms(), &labels, now, Duration::from_mins(4));
+    let body = message::alerts(entries, &terms(), &labels, now, Duration::from_mins(4), |at| at);
     serde_json::from_slice(&body).unwrap()
 }
 
@@ -232,6 +232,19 @@ fn an_end_before_the_beginning_is_never_sent() {
     let mut board = board_of(vec![finding(1, 50)], at(50));
     set(&mut board, vec![], at(10));
     assert_eq!(posted(&board.entries(), at(60))[0]["endsAt"], at(50).to_string());
+}
+
+#[test]
+fn an_alertmanager_is_told_by_its_own_clock_what_is_over() {
+    let board = board_of(vec![finding(1, 50)], at(60));
+    // The wall clock was set after the start, by an hour.
+    let body =
+        message::alerts(&board.entries(), &terms(), &BTreeMap::new(), at(60), Duration::from_mins(4), |at| {
+            at.after(Duration::from_hours(1))
+        });
+    let posted: Value = serde_json::from_slice(&body).unwrap();
+    let expected = [at(3_650), at(3_600 + 60 + 240)].map(|at| Value::from(at.to_string()));
+    assert_eq!([&posted[0]["startsAt"], &posted[0]["endsAt"]], [&expected[0], &expected[1]]);
 }
 
 #[test]
