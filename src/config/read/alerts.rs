@@ -1,6 +1,7 @@
 //! `[alerts]`: who is told of findings, and how.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -204,7 +205,10 @@ fn credentials(section: &mut Section<'_, '_>, secrets: &Secrets<'_>) -> Credenti
 fn is_private(value: &Value<'_, '_>, url: &str, credentials: &Credentials, trust: Option<&Trust>) {
     let host = url.strip_prefix("http://").map(|rest| rest.split(['/', '?']).next().unwrap_or(rest));
     let near = |host: &str| {
-        host.starts_with("127.") || host.starts_with("[::1]") || host.split(':').next() == Some("localhost")
+        let name =
+            host.rsplit_once(':').filter(|(_, port)| !port.ends_with(']')).map_or(host, |(name, _)| name);
+        let address = name.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
+        name == "localhost" || address.is_ok_and(|address| address.is_loopback())
     };
     let far = host.is_some_and(|host| !near(host));
     if far && !credentials.is_none() && !matches!(trust, Some(Trust::Insecure)) {

@@ -125,6 +125,12 @@ fn alertmanagers() {
         ),
         ("[alerts.alertmanager]\nurls = []", &["25:8 [[]] this list must not be empty"]),
         (
+            "[alerts.alertmanager]\nurls = [\"http://127.0.0.1.a\", \"http://localhost:1\", \"http://127.1.2.3:1\", \"http://[::1]\", \"http://[::1]:1\"]\ntoken_env = \"S\"",
+            &[
+                "25:9 [\"http://127.0.0.1.a\"] over plain HTTP everybody on the way reads the token or the password (write https://, or add insecure = true if that is as it should be)",
+            ],
+        ),
+        (
             "[alerts.alertmanager]\nurls = [\"http://a\", \"http://a/\", \"am:9093\", \"ftp://a\", \"http://u:p@a\", \"http://\", \"http://a/#\"]",
             &[
                 "25:21 [\"http://a/\"] http://a stands here twice",
