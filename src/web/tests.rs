@@ -675,6 +675,22 @@ async fn who_changes_something_stands_in_the_events() {
 }
 
 #[tokio::test]
+async fn who_leaves_before_the_answer_stands_in_the_events() {
+    let server = Server::start_with(Some(TOKEN), Some(Fabric::new().serve().0)).await;
+    let mut stream = TcpStream::connect(server.url.trim_start_matches("http://")).await.unwrap();
+    let head = "POST /api/v1/plan/apply HTTP/1.1\r\nhost: localhost\r\n";
+    let request = format!("{head}authorization: Bearer {TOKEN}\r\ncontent-length: 2\r\n\r\n{{}}");
+    stream.write_all(request.as_bytes()).await.unwrap();
+    drop(stream);
+    let told = async {
+        while pages(&server, "events?kind=plan_applied").await.is_empty() {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(PATIENCE, told).await.expect("it is told");
+}
+
+#[tokio::test]
 async fn who_is_refused_stands_in_the_events() {
     let server = Server::start(Some(TOKEN)).await;
     let ci = Token { name: "ci".into(), scope: Scope::Operate, secret: Secret::new("operates-too") };

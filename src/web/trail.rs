@@ -12,7 +12,7 @@ use axum::response::{IntoResponse, Response};
 use tokio::time::sleep;
 
 use super::auth::{Ends, same_site};
-use super::problem::Told;
+use super::problem::{Problem, Told};
 use super::{Shared, State};
 use crate::observer::Actor;
 use crate::observer::view::Event;
@@ -79,8 +79,18 @@ impl Refusals {
     }
 }
 
-/// Lets a request through that may change something, and tells if it was refused.
+/// Lets a request through that may change something. Who does not wait for the answer has it done all the same: it is
+/// followed to its end, so that it is told.
 pub(super) async fn follow(state: State, ends: Ends, request: Request, next: Next) -> Response {
+    let broken = |_| {
+        let message = "what was asked for broke off";
+        Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", message).into_response()
+    };
+    tokio::spawn(through(state, ends, request, next)).await.unwrap_or_else(broken)
+}
+
+/// Lets it through, and tells if it was refused.
+async fn through(state: State, ends: Ends, request: Request, next: Next) -> Response {
     let what = format!("{} {}", request.method(), request.uri().path());
     let response = match same_site(request.headers()) {
         Ok(()) => next.run(request).await,
