@@ -1,7 +1,7 @@
 //! The task that looks at the findings, and those of receivers that it starts and ends.
 #![expect(clippy::disallowed_methods, reason = "the tasks of alerts and their timers")]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -146,8 +146,16 @@ struct Channel {
 }
 
 enum To {
-    Alertmanager { config: Arc<Alertmanager>, owed: Arc<AtomicU64> },
-    Webhook { config: Arc<Webhook>, queue: Arc<Queue> },
+    Alertmanager {
+        config: Arc<Alertmanager>,
+        owed: Arc<AtomicU64>,
+    },
+    /// `told`: the findings that it was told of and whose end it has not been told.
+    Webhook {
+        config: Arc<Webhook>,
+        queue: Arc<Queue>,
+        told: BTreeSet<String>,
+    },
 }
 
 /// The observer has ended, and so do we.
@@ -222,7 +230,7 @@ impl Task {
         self.seen = Some(findings);
         self.board.set(self.book.firing(), now);
         self.posted.send_replace(self.board.entries());
-        for channel in &self.channels {
+        for channel in &mut self.channels {
             for change in &changes {
                 channel.tell(change, &self.terms);
             }
@@ -307,15 +315,13 @@ impl Task {
                 matches!(&channel.to, To::Webhook { .. }) && channel.receiver.name == webhook.name
             };
             let former = keep(&same);
-            let queue = former.as_ref().and_then(|channel| channel.to.queue());
-            let channel = match (former, queue) {
-                (Some(channel), _) if channel.to.is(webhook) => channel,
-                (former, Some(queue)) => {
-                    // What waited for it still does.
-                    drop(former);
-                    self.open_webhook(webhook, queue)
+            let channel = match former {
+                Some(channel) if channel.to.is(webhook) => channel,
+                former => {
+                    // What waited for it still does, and what it was told is told to its end.
+                    let (queue, told) = former.and_then(|mut channel| channel.to.left()).unwrap_or_default();
+                    self.open_webhook(webhook, queue, told)
                 }
-                (_, None) => self.open_new_webhook(webhook),
             };
             self.channels.push(channel);
         }
@@ -346,17 +352,8 @@ impl Task {
         Channel { receiver, to: To::Alertmanager { config: Arc::clone(config), owed }, stop, task }
     }
 
-    /// One that was not there before is told of all that fires.
-    fn open_new_webhook(&self, webhook: &Webhook) -> Channel {
-        let channel = self.open_webhook(webhook, Arc::default());
-        for notice in self.book.firing() {
-            let (event, notice, at) = (Event::Firing, Arc::clone(notice), notice.fired);
-            channel.tell(&Change { event, notice, at }, &self.terms);
-        }
-        channel
-    }
-
-    fn open_webhook(&self, webhook: &Webhook, queue: Arc<Queue>) -> Channel {
+    /// Tells it of all that fires and that it wants to hear of and has not.
+    fn open_webhook(&self, webhook: &Webhook, queue: Arc<Queue>, told: BTreeSet<String>) -> Channel {
         let Webhook { name, url, secret, credentials, trust, headers, .. } = webhook;
         let headers = headers.iter().map(|(name, value)| (&**name, &**value));
         let receiver = Receiver::new(Arc::clone(name), "webhook", url.expose(), credentials, trust, headers);
@@ -369,7 +366,17 @@ impl Task {
             clock: self.clock,
         };
         let task = tokio::spawn(courier.run(stopped, self.chance.hash_one(name)));
-        Channel { receiver, to: To::Webhook { config: Arc::new(webhook.clone()), queue }, stop, task }
+        let mut channel = Channel {
+            receiver,
+            to: To::Webhook { config: Arc::new(webhook.clone()), queue, told },
+            stop,
+            task,
+        };
+        for notice in self.book.firing() {
+            let (event, notice, at) = (Event::Firing, Arc::clone(notice), notice.fired);
+            channel.tell(&Change { event, notice, at }, &self.terms);
+        }
+        channel
     }
 
     /// Has every receiver that is meant sent a test, beside what else is on its way there.
@@ -443,10 +450,11 @@ impl Task {
 }
 
 impl To {
-    fn queue(&self) -> Option<Arc<Queue>> {
+    /// What it leaves to the next one of its name: what waits, and of what it was told.
+    fn left(&mut self) -> Option<(Arc<Queue>, BTreeSet<String>)> {
         match self {
             Self::Alertmanager { .. } => None,
-            Self::Webhook { queue, .. } => Some(Arc::clone(queue)),
+            Self::Webhook { queue, told, .. } => Some((Arc::clone(queue), std::mem::take(told))),
         }
     }
 
@@ -456,17 +464,22 @@ impl To {
 }
 
 impl Channel {
-    /// A webhook is told of `change`, if it wants to hear of such; Alertmanagers look at the board.
-    fn tell(&self, change: &Change, terms: &Terms) {
-        let To::Webhook { config, queue } = &self.to else { return };
-        let Finding { kind, severity, .. } = &change.notice.finding;
+    /// A webhook is told of `change`, if it wants to hear of such, once; and of the end of what it was told.
+    /// Alertmanagers look at the board.
+    fn tell(&mut self, change: &Change, terms: &Terms) {
+        let To::Webhook { config, queue, told } = &mut self.to else { return };
+        let Finding { id, kind, severity, .. } = &change.notice.finding;
         let least = match config.severity {
             LeastSeverity::Info => 0,
             LeastSeverity::Warning => 1,
             LeastSeverity::Critical => 2,
         };
         let wanted = config.kinds.is_empty() || config.kinds.iter().any(|wanted| **wanted == **kind);
-        if wanted && rank(severity) >= least {
+        let news = match change.event {
+            Event::Firing => wanted && rank(severity) >= least && told.insert(id.clone()),
+            Event::Resolved => told.remove(id),
+        };
+        if news {
             queue.push(|sequence| message::change(change, terms, sequence));
         }
     }
@@ -486,7 +499,7 @@ impl Channel {
                 clock,
                 owed: Arc::clone(owed),
             }),
-            To::Webhook { config, queue } => Err(Courier {
+            To::Webhook { config, queue, .. } => Err(Courier {
                 receiver: Arc::clone(&receiver),
                 secret: config.secret.clone(),
                 queue: Arc::clone(queue),

@@ -248,6 +248,29 @@ async fn a_reload_adds_a_receiver_and_a_test_tells_who_takes_it() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_wants_to_hear_of_other_things_is_told_of_those_and_of_the_end_of_what_it_was_told() {
+    let place = Place::new();
+    let (was, will) = (Stub::start(Answer::Status(200)), Stub::start(Answer::Status(200)));
+    let other = |text: String| text.replace("rogue_route", "peer_flapping");
+    let daemon = start(&place, &(webhook("was", &was.url()) + &other(webhook("will", &will.url()))));
+    let node = leak(&place).await;
+    eventually("one is told", || was.requests().pop());
+    assert!(will.requests().is_empty());
+
+    let text = other(webhook("was", &was.url())) + &webhook("will", &will.url());
+    place.write("thirdleaf.toml", &config(&place, &text));
+    daemon.signal("HUP");
+    let told = eventually("the other is told of what fires", || will.requests().pop());
+    assert_eq!(event(&told), "firing");
+    node.withdraw([LEAK.parse().unwrap()]).await;
+    for stub in [&was, &will] {
+        let end = eventually("the end is told", || stub.requests().into_iter().nth(1));
+        assert_eq!(event(&end), "resolved");
+    }
+    assert_eq!((was.requests().len(), will.requests().len()), (2, 2));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn after_a_restart_what_is_open_is_the_same_and_what_is_over_is_not_told_again() {
     let place = Place::new();
     let (here, hook) = (Stub::start(Answer::Status(200)), Stub::start(Answer::Status(200)));
