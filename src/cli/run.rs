@@ -43,7 +43,10 @@ impl Run {
         let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
         let mut runtime = tokio::runtime::Builder::new_multi_thread();
         let runtime = runtime.worker_threads(cores.min(WORKERS)).enable_all().build()?;
-        runtime.block_on(self.serve(Arc::new(config), trace))
+        let ended = runtime.block_on(self.serve(Arc::new(config), trace));
+        // What must be written is written; a name that is still looked up keeps nobody.
+        runtime.shutdown_background();
+        ended
     }
 
     /// Where to record.
