@@ -18,6 +18,10 @@ impl Answer {
         serde_json::from_slice(&self.0).expect("JSON")
     }
 
+    pub(crate) fn text(&self) -> String {
+        String::from_utf8(self.0.clone()).expect("text")
+    }
+
     /// Where the next page starts. All of a page is not worth the processor that it takes to read it.
     pub(crate) fn next_cursor(&self) -> Option<String> {
         let text = std::str::from_utf8(&self.0).ok()?;

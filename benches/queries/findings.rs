@@ -12,9 +12,9 @@ use crate::daemon::Daemon;
 use crate::results::{Results, quantile};
 use crate::session::{Plan, Sessions, announce, attributes, block, withdraw};
 
-const SESSIONS: u8 = 20;
+pub(crate) const SESSIONS: u8 = 20;
 /// Blocks of a session.
-const BLOCKS: u32 = 6_400;
+pub(crate) const BLOCKS: u32 = 6_400;
 const ROGUES: u32 = 200;
 /// In milliseconds.
 const GOAL: f64 = 50.0;
@@ -54,7 +54,7 @@ fn rogue(number: u32) -> IpNet {
     Ipv4Net::new(Ipv4Addr::from_bits(0xc000_0000 + (number << 8)), 24).expect("a length").into()
 }
 
-fn plan(leaf: SocketAddr, number: u8) -> Plan {
+pub(crate) fn plan(leaf: SocketAddr, number: u8) -> Plan {
     let (asn, source) = (60_000 + u16::from(number), Ipv4Addr::new(127, 1, 0, number + 1));
     let first = u32::from(number) * BLOCKS;
     let prefixes: Vec<_> = (first..first + BLOCKS).map(block).collect();

@@ -1,9 +1,9 @@
 //! Questions to the program as it runs, over loopback: pages of routes while a million of them change, a
 //! scrape with thousands of peers, the replay of a table, how soon a rogue route is shown, hundreds of clients that
-//! follow events; and members of EEPGs that follow routes.
+//! follow events, the page at `/`; and members of EEPGs that follow routes.
 //!
 //! `cargo bench --bench queries`, or with `-- routes`, `-- scrape`, `-- replay`, `-- findings`, `-- streams`,
-//! `-- reaction`, `-- requests`, `-- members` for a part. Everything is
+//! `-- page`, `-- reaction`, `-- requests`, `-- members` for a part. Everything is
 //! asked of the binary in a process of its own, so that its CPU time and memory are nobody else's; which
 //! one, `THIRDLEAF_PROGRAM` may say. Results go to `target/bench/queries.json`.
 
@@ -13,6 +13,7 @@ mod client;
 mod daemon;
 mod eepg;
 mod findings;
+mod page;
 mod replay;
 mod results;
 mod routes;
@@ -32,6 +33,7 @@ fn main() {
         ("routes", routes::measure),
         ("findings", findings::measure),
         ("streams", streams::measure),
+        ("page", page::measure),
         ("reaction", eepg::reaction),
         ("requests", eepg::requests),
         ("members", eepg::memory),
