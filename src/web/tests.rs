@@ -394,7 +394,8 @@ async fn a_client_is_told_many_things_in_few_pieces() {
     };
     tokio::join!(telling, reading);
     let events = text.matches("\nevent: ").count();
-    let most = 2 + start.elapsed().as_millis() / 100;
+    // Ten times a second, and the network may cut what was sent in two.
+    let most = 2 * (2 + start.elapsed().as_millis() / 100);
     assert!(events >= 60 && pieces <= most, "{events} events in {pieces} pieces, at most {most}");
 }
 
