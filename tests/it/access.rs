@@ -98,7 +98,7 @@ fn lists_come_as_comma_separated_values() {
     let place = Place::new();
     let daemon = Daemon::start(&place, &place.write("thirdleaf.toml", &place.config()));
     let text = stdout(&daemon.ask(&["events", "-o", "csv"]));
-    assert!(text.starts_with("ID,TIME,KIND,LEAF,PEER,PREFIX,TEXT\r\n1,"), "{text}");
+    assert!(text.starts_with("ID,TIME,KIND,NODE,LEAF,PEER,PREFIX,ACTOR,TEXT\r\n1,"), "{text}");
     let bare = stdout(&daemon.ask(&["events", "-o", "csv", "--no-headers"]));
     assert!(bare.starts_with("1,"), "{bare}");
 }

@@ -39,12 +39,6 @@ fn an_unreadable_secret_is_one_clear_line() {
 }
 
 #[test]
-fn what_is_not_built_yet_is_refused_not_ignored() {
-    let said = refused(&format!("{}[journal]\nkeep = 3\n", Place::new().config()));
-    assert!(said.contains("journal") && said.contains("not supported"), "{said}");
-}
-
-#[test]
 fn brakes_for_no_fabric_are_refused() {
     let said = refused(&format!("{}[safety]\nmode = \"enforce\"\n", Place::new().config()));
     assert!(said.contains("mode = \"enforce\"") && said.contains("[[apic]]"), "{said}");

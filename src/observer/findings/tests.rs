@@ -187,11 +187,11 @@ fn every_kind_is_pending_at_once_opens_in_time_and_resolves_with_its_cause() {
         "critical", "critical", "critical", "warning", "warning", "warning", "warning", "warning", "warning",
         "critical", "warning", "warning", "critical", "warning", "critical", "critical", "warning",
         "warning", "warning", "warning", "warning", "warning", "warning", "critical", "warning", "critical",
-        "critical", "critical", "warning", "warning",
+        "critical", "critical", "warning", "warning", "warning",
     ];
     let delays = [
         5, 5, 5, 60, 60, 60, 60, 60, 60, 30, 0, 130, 0, 0, 5, 30, 15, 60, 60, 60, 45, 60, 0, 60, 300, 300, 0,
-        120, 60, 180,
+        120, 60, 30, 180,
     ];
     for ((key, severity), delay) in every_key().into_iter().zip(severities).zip(delays) {
         let mut world = World::new();
