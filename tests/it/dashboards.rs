@@ -19,7 +19,7 @@ use thirdleaf::policy::{Class, Reason};
 
 use crate::daemon::node;
 use crate::peer::Peer;
-use crate::run::{Daemon, Place, command, eventually, quiet};
+use crate::run::{Daemon, Place, command, in_time, quiet};
 use files::{dashboards, files, holding};
 use known::Known;
 use promql::Value;
@@ -83,8 +83,9 @@ fn every_query_is_about_what_there_is() {
 fn scrape_demo(known: &mut Known) {
     let mut demo = Ended(command(&["demo", "--once"]).stdout(Stdio::piped()).spawn().unwrap());
     let mut lines = BufReader::new(demo.0.stdout.take().unwrap()).lines().map(Result::unwrap);
-    let line = lines.find(|line| line.ends_with("/metrics")).unwrap();
-    let authority = line.trim().strip_prefix("http://").unwrap().strip_suffix("/metrics").unwrap().to_owned();
+    let authority =
+        lines.find_map(|line| Some(line.trim().strip_prefix("http://")?.strip_suffix('/')?.to_owned()));
+    let authority = authority.unwrap();
     // What it says must be read, or it would stand still.
     let story = std::thread::spawn(move || lines.collect::<Vec<_>>().join("\n"));
     while demo.0.try_wait().unwrap().is_none() {
@@ -124,8 +125,9 @@ fn scrape_the_rest(known: &mut Known) {
         "[global]\nstate_dir = \"state\"\n[policy]\ntransit = \"note\"\n[http]\ntoken_file = \"{}\"",
         token.display()
     );
-    let config =
-        place.config().replace("[http]", &head) + &place.range_of_cases("limits = { rejected_kept = 2 }");
+    let config = place.config().replace("[http]", &head)
+        + &place.range_of_cases("limits = { rejected_kept = 2 }")
+        + "[journal]\nmrt = { dir = \"mrt\", table_every = \"1m\" }\n[[alerts.webhooks]]\nname = \"nobody\"\nurl = \"http://127.0.0.1:9/\"\n";
     let daemon = Daemon::start_with(&place, &place.write("thirdleaf.toml", &config), &["--record"]);
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     let nodes = runtime.block_on(async {
@@ -143,6 +145,10 @@ fn scrape_the_rest(known: &mut Known) {
     let body = r#"{"scope": {"rack": "rack1"}, "for": "1h", "reason": "new disks"}"#;
     assert_eq!(daemon.post("/api/v1/maintenance", "open-sesame", body), 200);
     for family in [
+        "alert_notifications_total",
+        "alert_receiver_up",
+        "mrt_last_table_timestamp_seconds",
+        "mrt_messages_written_total",
         "bgp_connections_rejected_total",
         "bgp_noted_routes",
         "bgp_noted_routes_not_kept",
@@ -150,7 +156,8 @@ fn scrape_the_rest(known: &mut Known) {
         "maintenance_until_timestamp_seconds",
         "trace_lost_total",
     ] {
-        eventually(family, || {
+        // A table is written once a minute.
+        in_time(100, family, || {
             known.scrape(&scrape(place.server().strip_prefix("http://").unwrap()).unwrap());
             known.has(&format!("thirdleaf_{family}")).then_some(())
         });

@@ -245,13 +245,18 @@ impl Drop for Daemon {
 }
 
 /// Polls until `probe` gives something, for 20 seconds at most.
-pub(crate) fn eventually<T>(what: &str, mut probe: impl FnMut() -> Option<T>) -> T {
+pub(crate) fn eventually<T>(what: &str, probe: impl FnMut() -> Option<T>) -> T {
+    in_time(20, what, probe)
+}
+
+/// Polls until `probe` gives something, for so many seconds at most.
+pub(crate) fn in_time<T>(seconds: u64, what: &str, mut probe: impl FnMut() -> Option<T>) -> T {
     let start = Instant::now();
     loop {
         if let Some(found) = probe() {
             return found;
         }
-        assert!(start.elapsed() < Duration::from_secs(20), "not within 20 s: {what}");
+        assert!(start.elapsed() < Duration::from_secs(seconds), "not within {seconds} s: {what}");
         std::thread::sleep(Duration::from_millis(20));
     }
 }
