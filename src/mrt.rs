@@ -3,7 +3,7 @@
 //!
 //! [`Reader`] takes octets from anywhere and hands out one [`Record`] at a time, borrowed from a buffer that
 //! grows with what is read, never with what a length field claims. Lengths frame the records: one whose
-//! inside makes no sense is an [`Error`], and the next call goes on behind it. [`write`] has the way back.
+//! inside makes no sense is an [`Error`], and the next call goes on behind it. [`write`](mod@write) has the way back.
 
 #![cfg_attr(
     not(test),
