@@ -25,6 +25,8 @@ use crate::time::{Clock, Timestamp};
 const EVERY: Duration = Duration::from_millis(250);
 /// How often it is written that nothing happened.
 const ALIVE: Duration = Duration::from_secs(5);
+/// How often it is looked whose routes are all known, while they are not.
+const SETTLE: Duration = Duration::from_secs(2);
 /// How often it is written how it is.
 const MINUTE: Duration = Duration::from_mins(1);
 /// How long after a failure it is tried again.
@@ -100,7 +102,11 @@ pub(super) struct Follower {
     lost_track: u64,
     /// Not everything that was there when this began has been told.
     unsure: Unsure,
+    /// When it is looked next whose routes are all known.
+    settles: Timestamp,
     failing: Option<Failing>,
+    /// The finding is there.
+    reported: bool,
     last: Timestamp,
     started: Timestamp,
     /// The last minute that was written down, and what happened since.
@@ -150,7 +156,9 @@ impl Follower {
             findings: None,
             lost_track: 0,
             unsure: Unsure::Begin,
+            settles: now,
             failing: None,
+            reported: false,
             last: now,
             started: now,
             minute: Moment { at: now, ..Moment::default() },
@@ -256,7 +264,8 @@ impl Follower {
             self.unwritten.push(wrote);
         }
         batch.wrote.clone_from(&self.unwritten);
-        if self.unsure == Unsure::Waiting {
+        if self.unsure == Unsure::Waiting && (now >= self.settles || last) {
+            self.settles = now.after(SETTLE);
             batch.settled = Some(self.unsettled(now).await?);
         }
         self.count(&batch);
@@ -336,6 +345,8 @@ impl Follower {
                 self.scribe.path.display(),
                 failing.since
             );
+        }
+        if self.reported {
             self.report(None).await;
         }
     }
@@ -360,7 +371,8 @@ impl Follower {
     }
 
     /// Says what is wrong, or that nothing is.
-    async fn report(&self, why: Option<String>) {
+    async fn report(&mut self, why: Option<String>) {
+        self.reported = why.is_some();
         let found = why.map(|why| Reported {
             kind: Kind::JournalFailing,
             object: super::schema::FILE.into(),
@@ -397,4 +409,62 @@ enum Turn {
 /// Changes of routes come by another way: all of them, and each for itself.
 fn is_kept(event: &Arc<Event>) -> bool {
     !event.kind.starts_with("route_") && event.kind != "routes_changed"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{self, Machine};
+    use crate::observer;
+
+    const CONFIG: &str = r#"
+version = 1
+[[leaf]]
+name = "rack1"
+local_as = 65101
+router_id = "10.0.0.101"
+listen = ["127.0.0.1:1790"]
+[[neighbors]]
+leaf = "rack1"
+range = "192.168.1.0/26"
+peer_as = ["65102-65199"]
+"#;
+
+    async fn is_found(observer: &Observer) -> bool {
+        let findings = observer.findings().await.unwrap();
+        findings.iter().any(|finding| finding.kind == "journal_failing" && finding.state != "resolved")
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_disk_that_was_slow_and_answers_after_all_is_well() {
+        let clock = Clock::start();
+        let config = Arc::new(config::parse(CONFIG, "test.toml".as_ref(), &Machine).unwrap());
+        let (_events, received) = mpsc::channel(4);
+        let observer = observer::spawn(config, observer::Settings::default(), clock, received, |_| {});
+        let (orders, mut ordered) = mpsc::channel::<Order>(1);
+        let (_told, wrote) = mpsc::channel(1);
+        let status = watch::Sender::new(Status::default());
+        let scribe = Scribe { path: "journal.db".into(), orders };
+        let _end = Follower::start(scribe, observer.clone(), clock, wrote, status);
+        let (_, outcome) = ordered.recv().await.unwrap();
+        let minutes = Duration::from_mins(5);
+        let found = async {
+            while !is_found(&observer).await {
+                sleep(EVERY).await;
+            }
+        };
+        timeout(minutes, found).await.expect("it is found");
+        outcome.send(Ok(Written::default())).unwrap();
+        tokio::spawn(async move {
+            while let Some((_, outcome)) = ordered.recv().await {
+                outcome.send(Ok(Written::default())).unwrap();
+            }
+        });
+        let over = async {
+            while is_found(&observer).await {
+                sleep(EVERY).await;
+            }
+        };
+        timeout(minutes, over).await.expect("it is over");
+    }
 }

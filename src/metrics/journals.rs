@@ -18,9 +18,4 @@ pub(super) fn write(status: &Status, text: &mut String) {
     }
     let about = About::counter("journal_write_failures_total", "How often the journal could not be written.");
     Samples::new(about, text).add(&[], status.failures);
-    let about = About::counter(
-        "journal_events_missed_total",
-        "Events that the journal lacks, because too many came while it could not be written.",
-    );
-    Samples::new(about, text).add(&[], status.dropped);
 }

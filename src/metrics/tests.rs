@@ -195,8 +195,11 @@ fn shows_how_the_journal_does() {
     let journal =
         journal::Status { bytes: 4096, written: Some(START), failures: 2, dropped: 3, trouble: None };
     let shown = samples(Report { journal: Some(journal), ..report(vec![]) });
-    for expected in ["journal_bytes 4096", "journal_write_failures_total 2", "journal_events_missed_total 3"]
-    {
+    for expected in [
+        "journal_bytes 4096",
+        "journal_write_failures_total 2",
+        "event_log_dropped_total{sink=\"journal\"} 3",
+    ] {
         assert!(shown.iter().any(|line| line == expected), "{expected}");
     }
     assert!(shown.iter().any(|line| line.starts_with("journal_last_write_timestamp_seconds 1")));

@@ -134,7 +134,11 @@ fn streams(report: &Report, text: &mut String) {
         "event_log_dropped_total",
         "Events that somebody who follows them missed, because they were too many before they were fetched.",
     );
-    Samples::new(about, text).add(&[("sink", "stream")], missed);
+    let mut dropped = Samples::new(about, text);
+    if let Some(journal) = &report.journal {
+        dropped.add(&[("sink", "journal")], journal.dropped);
+    }
+    dropped.add(&[("sink", "stream")], missed);
 }
 
 fn processing(processing: &Processing, text: &mut String) {
